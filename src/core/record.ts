@@ -1,0 +1,109 @@
+/**
+ * The pair record: one observation of a pair (one message and one recipient) as 18 words of 32
+ * bits, 72 bytes. Records lie one after the other in `Uint32Array`s; the event time is read
+ * through a `Float64Array` over the same buffer. Strings stay in the export and are read again by
+ * position when an incident shows them, so memory does not depend on addresses or subjects.
+ */
+
+export const RECORD_WORDS = 18;
+export const RECORD_BYTES = RECORD_WORDS * 4;
+/** Doubles in a record: the event time is double number 0. */
+export const RECORD_DOUBLES = RECORD_WORDS / 2;
+
+/* Words 0 and 1: event time, milliseconds since 1970 UTC, a double. */
+/** Network message id, or what stands for it (64-bit keyed hash, low word then high word). */
+export const MESSAGE_LO = 2;
+export const MESSAGE_HI = 3;
+/** Recipient address, lower case. */
+export const RECIPIENT_LO = 4;
+export const RECIPIENT_HI = 5;
+/** Message-ID header; both words 0 where the row has none. */
+export const MESSAGE_ID_LO = 6;
+export const MESSAGE_ID_HI = 7;
+/** P1 sender address, lower case, an SRS address reduced to its forwarding mailbox; 0, 0 for a null sender. */
+export const SENDER_LO = 8;
+export const SENDER_HI = 9;
+/** Ids in the domain dictionary; 0 where there is no domain. */
+export const SENDER_DOMAIN = 10;
+export const RECIPIENT_DOMAIN = 11;
+/** Id in the source dictionary (FromIP / original client ip, canonical text); 0 where empty. */
+export const SOURCE = 12;
+/** Id in the connector dictionary; 0 where empty. */
+export const CONNECTOR = 13;
+/** Subject (32-bit keyed hash); 0 where empty. */
+export const SUBJECT = 14;
+/** Bit field, see below. */
+export const FLAGS = 15;
+/** Position: offset of the record in its file (stored bytes, 44 bits) and the file's number (20 bits). */
+export const POSITION_LO = 16;
+export const POSITION_HI = 17;
+
+/** Statuses in merging order: the highest seen wins. */
+export const STATUSES = [
+  'unknown',
+  'getting_status',
+  'pending',
+  'expanded',
+  'delivered',
+  'filtered_as_spam',
+  'quarantined',
+  'failed',
+] as const;
+export type Status = (typeof STATUSES)[number];
+export const STATUS_EXPANDED = 3;
+export const STATUS_DELIVERED = 4;
+export const STATUS_FILTERED_AS_SPAM = 5;
+export const STATUS_FAILED = 7;
+
+/* FLAGS: bits 0-2 status, 3-10 statuses seen (a bit each), 11-12 direction, 13 the format has both
+ * FromIP and ToIP, 14 ToIP is present, 15-16 sender kind, 17-31 format rank of five fields, 3 bits each. */
+export const STATUS_MASK = 0x7;
+export const STATUSES_SEEN_SHIFT = 3;
+export const DIRECTION_SHIFT = 11;
+export const DIRECTION_NONE = 0;
+export const DIRECTION_INBOUND = 1;
+export const DIRECTION_OUTBOUND = 2;
+export const HAS_IP_COLUMNS = 1 << 13;
+export const TO_IP_PRESENT = 1 << 14;
+export const SENDER_KIND_SHIFT = 15;
+export const SENDER_ADDRESS = 0;
+export const SENDER_NULL = 1;
+/** A name of Exchange or of a mail system (postmaster, mailer-daemon, MicrosoftExchange329e…, journal). */
+export const SENDER_SYSTEM = 2;
+export const SENDER_SRS = 3;
+/** Bits of the rank of each field: 0 the field is empty, 1 the best format, 7 the worst. */
+export const RANK_SENDER_SHIFT = 17;
+export const RANK_MESSAGE_ID_SHIFT = 20;
+export const RANK_SUBJECT_SHIFT = 23;
+export const RANK_SOURCE_SHIFT = 26;
+export const RANK_CONNECTOR_SHIFT = 29;
+
+const FILE_SHIFT = 12;
+const HIGH_OFFSET_MASK = 0xfff;
+const TWO_32 = 4294967296;
+export const MAX_FILES = 1 << 20;
+
+/** A single record and the two views over it: what a format fills and a store copies. */
+export interface RecordScratch {
+  readonly words: Uint32Array;
+  readonly doubles: Float64Array;
+}
+
+export function createRecordScratch(): RecordScratch {
+  const buffer = new ArrayBuffer(RECORD_BYTES);
+  return { words: new Uint32Array(buffer), doubles: new Float64Array(buffer) };
+}
+
+/** Writes the position of a record whose first word is `words[base]`. */
+export function writePosition(words: Uint32Array, base: number, file: number, offset: number): void {
+  words[base + POSITION_LO] = offset % TWO_32;
+  words[base + POSITION_HI] = (file << FILE_SHIFT) | Math.floor(offset / TWO_32);
+}
+
+export function fileOf(words: Uint32Array, base: number): number {
+  return (words[base + POSITION_HI] as number) >>> FILE_SHIFT;
+}
+
+export function offsetOf(words: Uint32Array, base: number): number {
+  return ((words[base + POSITION_HI] as number) & HIGH_OFFSET_MASK) * TWO_32 + (words[base + POSITION_LO] as number);
+}
