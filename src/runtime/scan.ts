@@ -3,6 +3,7 @@
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { AcceptedDomain, DetectionRange, TenantSettings } from '../core/settings.ts';
+import type { ScanSummary } from '../core/summary.ts';
 
 export type DateOrder = 'mdy' | 'dmy' | 'ymd';
 export type ReaderName = 'auto' | 'js' | 'fast-csv';
@@ -36,6 +37,8 @@ export interface ScanResult {
   /** Ordered by (detected_at, id). */
   incidents: IncidentDocument[];
   evidence: EvidencePointer[];
+  /** What was looked at, for the head of the reports. */
+  summary: ScanSummary;
   /** Index is `EvidencePointer.file`. */
   ledger: Ledger;
   /** Accepted domains that were inferred, with what they were inferred from; null where a list was given. */
