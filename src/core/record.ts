@@ -101,9 +101,9 @@ export function writePosition(words: Uint32Array, base: number, file: number, of
 }
 
 export function fileOf(words: Uint32Array, base: number): number {
-  return (words[base + POSITION_HI] as number) >>> FILE_SHIFT;
+  return words[base + POSITION_HI] >>> FILE_SHIFT;
 }
 
 export function offsetOf(words: Uint32Array, base: number): number {
-  return ((words[base + POSITION_HI] as number) & HIGH_OFFSET_MASK) * TWO_32 + (words[base + POSITION_LO] as number);
+  return (words[base + POSITION_HI] & HIGH_OFFSET_MASK) * TWO_32 + words[base + POSITION_LO];
 }
