@@ -1,0 +1,80 @@
+/** The detectors, and what the walk takes from them. */
+
+import type { CeilingSettings, DetectionSettings, ServiceLimit } from '../core/series-settings.ts';
+import {
+  CEILING_RECORD_FACTOR,
+  ceilings,
+  MAILBOX_CEILINGS,
+  MAILBOX_LIMIT_MARKS,
+  MAILBOX_RECIPIENT_LIMIT,
+  ONMICROSOFT_LIMIT_MARKS,
+  ONMICROSOFT_RECIPIENT_LIMIT,
+  TENANT_LIMIT_MARKS,
+} from '../detectors/ceilings.ts';
+import type { Detector } from '../detectors/detector.ts';
+import { mailbox, mailboxSeries } from '../detectors/mailbox.ts';
+import { mailboxRecipients, mailboxRecipientsSeries } from '../detectors/mailbox-recipients.ts';
+import { relayed, relayedSeries } from '../detectors/relayed.ts';
+import { unregisteredDomain, unregisteredDomainSeries } from '../detectors/unregistered-domain.ts';
+import { unregisteredRecipients, unregisteredRecipientsSeries } from '../detectors/unregistered-recipients.ts';
+import { unregisteredSource, unregisteredSourceSeries } from '../detectors/unregistered-source.ts';
+
+/** One line per detector. */
+export const DETECTORS: readonly Detector[] = [
+  relayed,
+  unregisteredSource,
+  unregisteredDomain,
+  unregisteredRecipients,
+  mailbox,
+  mailboxRecipients,
+  ceilings,
+];
+
+/**
+ * External recipients the tenant may reach in a sliding 24 hours (TERRL), by its licences: 1 licence 10,000,
+ * 100 licences 22,059, 1,000 licences 72,446 (Microsoft 365 message MC1023294).
+ */
+export function tenantRecipientLimit(licenses: number): number {
+  return Math.round(500 * Math.pow(licenses, 0.7) + 9500);
+}
+
+/** Everything the walk counts by. The series stand in the order in which hits of one batch open and join incidents. */
+export function detectionSettings(licenses: number | null): DetectionSettings {
+  return {
+    series: [
+      relayedSeries,
+      unregisteredSourceSeries,
+      unregisteredDomainSeries,
+      unregisteredRecipientsSeries,
+      mailboxSeries,
+      mailboxRecipientsSeries,
+    ],
+    ceilings: ceilingSettings(licenses),
+  };
+}
+
+function ceilingSettings(licenses: number | null): CeilingSettings {
+  const limits: ServiceLimit[] = [
+    {
+      name: 'mailbox_recipients_24h',
+      scope: 'mailbox',
+      budget: MAILBOX_RECIPIENT_LIMIT,
+      marks: MAILBOX_LIMIT_MARKS,
+    },
+    {
+      name: 'onmicrosoft_external_recipients_24h',
+      scope: 'onmicrosoft',
+      budget: ONMICROSOFT_RECIPIENT_LIMIT,
+      marks: ONMICROSOFT_LIMIT_MARKS,
+    },
+  ];
+  if (licenses !== null) {
+    limits.unshift({
+      name: 'tenant_external_recipients_24h',
+      scope: 'tenant',
+      budget: tenantRecipientLimit(licenses),
+      marks: TENANT_LIMIT_MARKS,
+    });
+  }
+  return { mailbox: MAILBOX_CEILINGS, recordFactor: CEILING_RECORD_FACTOR, limits };
+}

@@ -1,0 +1,30 @@
+import type { SeriesSettings } from '../core/series-settings.ts';
+import { type Detector, seriesOptions } from './detector.ts';
+import { mailboxRuleStep, mailboxSignInStep, mailboxSmtpStep, mailboxTrafficStep, restrictedStep } from './steps.ts';
+
+export const mailboxSeries: SeriesSettings = {
+  name: 'mailbox',
+  family: 'bulk',
+  key: 'mailbox',
+  unit: 'weight',
+  rows: 'accepted_mailbox',
+  phi0: [12, 5, 2, 1.2],
+  priorPerDay: 5,
+  floors: [50, 60, 100, 150],
+  zCritical: 6,
+  recordFloor: true,
+};
+
+export const mailbox: Detector = {
+  series: 'mailbox',
+  families: ['bulk'],
+  title: 'One mailbox sends too many messages',
+  finds:
+    'A mailbox of the tenant sends more messages to the outside than it, or any other mailbox here, ever did: a compromised account, or mass mail.',
+  proof:
+    'SenderAddress (envelope) with an accepted domain, external RecipientAddress; Status and Subject tell spam from mass mail.',
+  gaps: ['An attack on a mailbox that sends newsletters anyway, below its own record.'],
+  harmless: ['A newsletter, payslips or a mail merge: the first time it is an incident, of medium severity at most.'],
+  runbook: [mailboxTrafficStep, mailboxSignInStep, mailboxRuleStep, mailboxSmtpStep, restrictedStep],
+  options: seriesOptions(mailboxSeries),
+};

@@ -1,0 +1,46 @@
+import type { SeriesSettings } from '../core/series-settings.ts';
+import { type Detector, seriesOptions } from './detector.ts';
+import {
+  auditStep,
+  connectorListStep,
+  connectorStep,
+  domainStep,
+  forwardStep,
+  serverStep,
+  sourceStep,
+} from './steps.ts';
+
+export const relayedSeries: SeriesSettings = {
+  name: 'relayed',
+  family: 'unregistered',
+  key: 'tenant',
+  unit: 'weight',
+  rows: 'unregistered_not_forwarded',
+  phi0: [3, 1.5, 0.8, 0.5],
+  priorPerDay: 5,
+  floors: [11, 15, 22, 30],
+  zCritical: 5,
+  recordFloor: false,
+};
+
+export const relayed: Detector = {
+  series: 'relayed',
+  families: ['unregistered'],
+  title: 'Unregistered mail that nobody here forwarded',
+  finds:
+    'More mail with unregistered sender domains leaves the tenant than on its other days, and no mailbox here forwarded it: a compromised server or a connector of an attacker relays through the tenant.',
+  proof:
+    'SenderAddress (envelope), RecipientAddress, the time, Message-ID for forwards; FromIP and the connector say where it comes in.',
+  gaps: [
+    'Mail that Exchange Online refuses at the connection leaves no row in a trace.',
+    'Below 11 recipients in 15 minutes, 15 in an hour, 22 in six hours or 30 in a day nothing is raised.',
+    'In the first two days of a tenant every forward counts as relayed.',
+  ],
+  harmless: [
+    'A domain of yours that is not registered in the tenant yet (register it: Microsoft counts it too).',
+    'A hybrid server that relays for an application with its own domain.',
+    'New forwarding rules, for their first days.',
+  ],
+  runbook: [connectorStep, connectorListStep, sourceStep, serverStep, domainStep, auditStep, forwardStep],
+  options: seriesOptions(relayedSeries),
+};

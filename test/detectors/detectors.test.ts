@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { DETECTORS, detectionSettings, tenantRecipientLimit } from '../../src/config/detection.ts';
+import { PLACEHOLDERS } from '../../src/core/runbook.ts';
+
+const folder = new URL('../../src/detectors/', import.meta.url);
+const shared = ['detector.ts', 'steps.ts'];
+const files = readdirSync(folder).filter((name) => !shared.includes(name));
+
+describe('detectors', () => {
+  it('are one file each, named after the series, and all are listed', () => {
+    expect(files.length).toBe(7);
+    const names = DETECTORS.map((detector) => `${detector.series.replaceAll('_', '-')}.ts`);
+    expect(names.map((name) => (name === 'ceiling.ts' ? 'ceilings.ts' : name)).sort()).toEqual(files.sort());
+  });
+
+  it('never import each other', () => {
+    let imports = 0;
+    for (const file of files) {
+      for (const [, from] of readFileSync(new URL(file, folder), 'utf8').matchAll(/from '([^']+)'/g)) {
+        imports++;
+        expect(from, file).toMatch(/^(\.\/detector\.ts|\.\/steps\.ts|\.\.\/core\/.*)$/);
+      }
+    }
+    expect(imports).toBeGreaterThan(14);
+  });
+
+  it.each(DETECTORS.map((detector) => [detector.series, detector] as const))(
+    '%s says what a person needs',
+    (_, detector) => {
+      for (const text of [detector.finds, detector.proof, ...detector.gaps, ...detector.harmless]) {
+        expect(text).toMatch(/[.]$/);
+        expect(text.length).toBeGreaterThan(20);
+      }
+      expect(detector.gaps.length).toBeGreaterThan(0);
+      expect(detector.harmless.length).toBeGreaterThan(0);
+      expect(detector.options.length).toBeGreaterThan(0);
+      expect(detector.runbook.length).toBeGreaterThanOrEqual(4);
+      expect(detector.runbook.some((step) => step.stop !== null)).toBe(true);
+    },
+  );
+
+  it('have runbooks whose steps name a question, a field, a time range and a command that can be filled', () => {
+    const known = new Set<string>(PLACEHOLDERS);
+    for (const step of DETECTORS.flatMap((detector) => detector.runbook)) {
+      expect(step.question).toMatch(/[?]$/);
+      expect(step.field).not.toBe('');
+      expect(step.timeRange).not.toBe('');
+      for (const command of [step.show, step.stop]) {
+        if (command === null) continue;
+        expect(command.text).not.toContain('\n');
+        expect(command.text).not.toMatch(/['"]\{\{|\}\}['"]/); // the report quotes the values
+        for (const [, name] of command.text.matchAll(/\{\{(\w+)\}\}/g)) expect(known.has(name)).toBe(true);
+      }
+    }
+  });
+});
+
+describe('numbers of the series', () => {
+  it('are those of the specification', () => {
+    const { series } = detectionSettings(null);
+    expect(
+      series.map((one) => [one.name, one.key, one.unit, ...one.phi0, one.priorPerDay, ...one.floors, one.zCritical]),
+    ).toEqual([
+      ['relayed', 'tenant', 'weight', 3, 1.5, 0.8, 0.5, 5, 11, 15, 22, 30, 5],
+      ['unregistered_source', 'source', 'weight', 8, 4, 2, 1.2, 1, 15, 20, 25, 30, 6],
+      ['unregistered_domain', 'domain', 'weight', 8, 4, 2, 1.2, 1, 15, 20, 25, 30, 6],
+      ['unregistered_recipients', 'tenant', 'pairs', 12, 5, 2, 1.2, 15, 100, 150, 250, 400, 6],
+      ['mailbox', 'mailbox', 'weight', 12, 5, 2, 1.2, 5, 50, 60, 100, 150, 6],
+      ['mailbox_recipients', 'mailbox', 'pairs', 12, 5, 2, 1.2, 8, 150, 250, 400, 500, 6],
+    ]);
+    expect(series.filter((one) => one.recordFloor).map((one) => one.name)).toEqual([
+      'unregistered_source',
+      'unregistered_domain',
+      'mailbox',
+      'mailbox_recipients',
+    ]);
+  });
+
+  it('know the limit of a tenant only where the licences are known', () => {
+    expect(detectionSettings(null).ceilings.limits.map((limit) => limit.scope)).toEqual(['mailbox', 'onmicrosoft']);
+    expect(detectionSettings(100).ceilings.limits.map((limit) => [limit.scope, limit.budget])).toEqual([
+      ['tenant', 22_059],
+      ['mailbox', 10_000],
+      ['onmicrosoft', 100],
+    ]);
+  });
+
+  it.each([
+    [1, 10_000],
+    [2, 10_312],
+    [10, 12_006],
+    [25, 14_259],
+    [100, 22_059],
+    [1_000, 72_446],
+    [10_000, 324_979],
+    [100_000, 1_590_639],
+  ])('give %d licences the published limit of %d', (licenses, limit) => {
+    expect(tenantRecipientLimit(licenses)).toBe(limit);
+  });
+});
