@@ -6,7 +6,7 @@
 
 import type { KeyedHash } from './hash.ts';
 
-const DECODER = new TextDecoder();
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 const ENCODER = new TextEncoder();
 const INITIAL_ENTRIES = 512;
 const INITIAL_BYTES = 16_384;

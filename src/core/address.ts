@@ -1,0 +1,233 @@
+/**
+ * Mail addresses, from the bytes of a cell to what identity and detection compare: lower case, the
+ * domain after the last `@`, its trailing dot removed, Unicode and punycode spellings of a domain
+ * made one. All work on ASCII happens in a reused buffer; only other text becomes a string.
+ */
+
+import { domainToASCII } from 'node:url';
+import type { KeyedHash } from './hash.ts';
+import { SENDER_ADDRESS, SENDER_NULL, SENDER_SRS, SENDER_SYSTEM } from './record.ts';
+
+/**
+ * Longest address taken, in bytes. SMTP allows 320 (RFC 5321 4.5.3.1), Exchange 1,860 for an X.500
+ * address; what is longer is text of another kind.
+ */
+export const MAX_ADDRESS_BYTES = 2048;
+
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
+const ENCODER = new TextEncoder();
+
+/** What a byte means in an address. */
+const ORDINARY = 0;
+const UPPER = 1;
+const BLANK = 2;
+const AT = 3;
+const WIDE = 4;
+const CONTROL = 5;
+const CLASSES = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte++) {
+  if (byte >= 0x80) CLASSES[byte] = WIDE;
+  else if (byte >= 0x41 && byte <= 0x5a) CLASSES[byte] = UPPER;
+  else if (byte === 0x20 || byte === 0x09) CLASSES[byte] = BLANK;
+  else if (byte < 0x20 || byte === 0x7f) CLASSES[byte] = CONTROL;
+  else if (byte === 0x40) CLASSES[byte] = AT;
+}
+
+/**
+ * Names that a mail system uses for itself: bounces, and journal reports, which Exchange Online sends
+ * as `MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e` or from a mailbox named for journaling
+ * (Microsoft: Get-TerrlExternalRecipientEstimate.ps1 leaves out the first four).
+ */
+const SYSTEM_NAMES = [
+  'postmaster',
+  'mailer-daemon',
+  'microsoftexchange329e71ec88ae4615bbc36ab6ce41109e',
+  'journal',
+  'journaling',
+  'journalreport',
+  'journalreports',
+].map((name) => ENCODER.encode(name));
+/** First letters of the names above: most addresses are done after one look. */
+const SYSTEM_INITIALS = new Uint8Array(256);
+for (const name of SYSTEM_NAMES) SYSTEM_INITIALS[name[0]] = 1;
+
+/** Reads addresses; the result of the last call stands in the fields. One instance per reading thread. */
+export class AddressReader {
+  /** One of SENDER_ADDRESS, SENDER_NULL, SENDER_SYSTEM, SENDER_SRS; always SENDER_ADDRESS of a recipient. */
+  kind = SENDER_ADDRESS;
+  /** Hash of the normalised address; 0, 0 for a null sender. */
+  lo = 0;
+  hi = 0;
+  /** The normalised address is `bytes[0 .. length)`, its domain `bytes[domainStart .. length)`. */
+  readonly bytes: Uint8Array = new Uint8Array(MAX_ADDRESS_BYTES * 4);
+  length = 0;
+  /** Equal to `length` where the address has no domain. */
+  domainStart = 0;
+  readonly #hash: KeyedHash;
+
+  constructor(hash: KeyedHash) {
+    this.#hash = hash;
+  }
+
+  /**
+   * The envelope sender (MAIL FROM) in cell `[start, end)`. Empty and `<>` are the null sender.
+   * False where the cell holds text that is no address.
+   */
+  sender(cell: Uint8Array, start: number, end: number): boolean {
+    if (!this.#normalise(cell, start, end)) return false;
+    if (this.length === 0) {
+      this.kind = SENDER_NULL;
+      this.lo = 0;
+      this.hi = 0;
+      return true;
+    }
+    const at = this.domainStart === this.length ? this.length : this.domainStart - 1;
+    this.kind = SENDER_ADDRESS;
+    if (SYSTEM_INITIALS[this.bytes[0]] === 1 && this.#isSystemName(at)) this.kind = SENDER_SYSTEM;
+    else if (at < this.length) this.#reduceSrs(at);
+    this.#hashAddress();
+    return true;
+  }
+
+  /** The recipient in cell `[start, end)`. False where it is no address with a domain. */
+  recipient(cell: Uint8Array, start: number, end: number): boolean {
+    if (!this.#normalise(cell, start, end)) return false;
+    if (this.length === 0 || this.domainStart === this.length) return false;
+    this.kind = SENDER_ADDRESS;
+    this.#hashAddress();
+    return true;
+  }
+
+  /** The normalised address as a string. */
+  text(): string {
+    return DECODER.decode(this.bytes.subarray(0, this.length));
+  }
+
+  #hashAddress(): void {
+    const hash = this.#hash;
+    hash.bytes(this.bytes, 0, this.length);
+    this.lo = hash.lo;
+    this.hi = hash.hi;
+  }
+
+  #normalise(cell: Uint8Array, cellStart: number, cellEnd: number): boolean {
+    let start = cellStart;
+    let end = cellEnd;
+    while (start < end && (cell[start] <= 0x20 || cell[start] === 0x3c)) start++;
+    while (end > start && (cell[end - 1] <= 0x20 || cell[end - 1] === 0x3e)) end--;
+    this.length = 0;
+    this.domainStart = 0;
+    if (end - start > MAX_ADDRESS_BYTES) return false;
+    const bytes = this.bytes;
+    let length = 0;
+    let at = -1;
+    let blank = -1;
+    for (let i = start; i < end; i++) {
+      const byte = cell[i];
+      const meaning = CLASSES[byte];
+      if (meaning === ORDINARY) {
+        bytes[length++] = byte;
+      } else if (meaning === UPPER) {
+        bytes[length++] = byte | 0x20;
+      } else if (meaning === AT) {
+        at = length;
+        bytes[length++] = byte;
+      } else if (meaning === BLANK) {
+        blank = length;
+        bytes[length++] = byte;
+      } else if (meaning === WIDE) {
+        return this.#normaliseWide(cell, start, end);
+      } else {
+        return false;
+      }
+    }
+    while (length > at + 1 && at >= 0 && bytes[length - 1] === 0x2e) length--;
+    return this.#settle(length, at, blank);
+  }
+
+  /** The slow path: text that is not ASCII. Capitals, composed forms and IDNA need strings. */
+  #normaliseWide(cell: Uint8Array, start: number, end: number): boolean {
+    const text = DECODER.decode(cell.subarray(start, end)).normalize('NFC').toLowerCase().trim();
+    if (/[\p{Cc}\u2028\u2029]/u.test(text)) return false;
+    let at = text.lastIndexOf('@');
+    let normal = text;
+    if (at >= 0) {
+      const domain = text.slice(at + 1).replace(/[.\u3002\uff0e\uff61]+$/u, '');
+      // What IDNA refuses is still told from other domains, by its spelling.
+      normal = text.slice(0, at + 1) + (domainToASCII(domain) || domain);
+    }
+    const { written } = ENCODER.encodeInto(normal, this.bytes);
+    at = this.bytes.subarray(0, written).lastIndexOf(0x40);
+    const blank = normal.search(/[\s\u00a0](?=[^\s]*$)/u);
+    const blankAt = blank < 0 ? -1 : ENCODER.encode(normal.slice(0, blank)).length;
+    return this.#settle(written, at, blankAt);
+  }
+
+  /** Checks what the passes found: the last `@` and the last blank, -1 where there is none. */
+  #settle(length: number, at: number, blank: number): boolean {
+    const bytes = this.bytes;
+    if (at < 0) {
+      // X.500 names hold blanks: "/o=First Organization/ou=Exchange Administrative Group/cn=...".
+      if (blank >= 0 && (bytes[0] !== 0x2f || this.#indexOf(0x3d, 1, length) < 0)) return false;
+      this.length = length;
+      this.domainStart = length;
+      return true;
+    }
+    if (at === 0 || at === length - 1) return false;
+    // Blanks belong into quoted local parts alone, or into the X.500 name that a local part encodes.
+    if (blank > at) return false;
+    if (blank >= 0 && bytes[0] !== 0x2f && !(bytes[0] === 0x22 && bytes[at - 1] === 0x22)) return false;
+    this.length = length;
+    this.domainStart = at + 1;
+    return true;
+  }
+
+  #isSystemName(localEnd: number): boolean {
+    const bytes = this.bytes;
+    for (const name of SYSTEM_NAMES) {
+      if (name.length !== localEnd) continue;
+      let i = 0;
+      while (i < localEnd && bytes[i] === name[i]) i++;
+      if (i === localEnd) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Exchange's sender rewriting: `user+SRS=hash=ts=domain=local@here`, or `bounces+SRS=hash=ts@here`,
+   * hash of 5 and ts of 2 characters (Microsoft Learn, sender-rewriting-scheme). Hash and time change
+   * daily, so the address is reduced to `user@here`, the mailbox that forwards; without a user to `srs@here`.
+   */
+  #reduceSrs(at: number): void {
+    const bytes = this.bytes;
+    for (let i = at - 12; i >= 0; i--) {
+      if (bytes[i] !== 0x73 || bytes[i + 1] !== 0x72 || bytes[i + 2] !== 0x73 || bytes[i + 3] !== 0x3d) continue;
+      if (i !== 0 && (bytes[i - 1] !== 0x2b || i === 1)) continue;
+      if (!this.#isSrsTail(i + 4, at)) continue;
+      const keep = i === 0 ? 3 : i - 1;
+      bytes.copyWithin(keep, at, this.length);
+      this.length -= at - keep;
+      this.domainStart = keep + 1;
+      this.kind = SENDER_SRS;
+      return;
+    }
+  }
+
+  /** `hash=ts` and perhaps `=domain=local`, from `start` to the `@`. */
+  #isSrsTail(start: number, at: number): boolean {
+    const bytes = this.bytes;
+    const time = start + 6;
+    if (at < time + 2 || bytes[start + 5] !== 0x3d) return false;
+    for (let i = start; i < start + 5; i++) if (bytes[i] === 0x3d) return false;
+    if (bytes[time] === 0x3d || bytes[time + 1] === 0x3d) return false;
+    if (at === time + 2) return true;
+    if (bytes[time + 2] !== 0x3d || bytes[time + 3] === 0x3d) return false;
+    const split = this.#indexOf(0x3d, time + 3, at);
+    return split > 0 && split < at - 1;
+  }
+
+  #indexOf(byte: number, start: number, end: number): number {
+    for (let i = start; i < end; i++) if (this.bytes[i] === byte) return i;
+    return -1;
+  }
+}

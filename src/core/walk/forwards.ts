@@ -1,0 +1,208 @@
+/**
+ * Forwards: outside mail that reached a mailbox here and leaves again with its foreign sender. A
+ * *recognised* forward goes where this mailbox forwarded to on a sealed day before, once per way in,
+ * so that a relay can neither hide behind a Bcc nor prime one.
+ */
+
+import { HashTable } from '../hash-table.ts';
+
+/** A forward leaves within ten minutes of its way in. */
+const WAY_IN_MS = 600_000;
+const REMEMBERED_RECIPIENTS = 1000;
+
+/** What a row that leaves is: no forward, a forward, or one that its mailbox is known for. */
+export interface ForwardVerdict {
+  /** Hash of the mailbox here that the message reached; null for no forward. */
+  mailboxLo: number;
+  mailboxHi: number;
+  isForward: boolean;
+  isRecognised: boolean;
+}
+
+interface ForwardSeen {
+  mailboxLo: number;
+  mailboxHi: number;
+  recipientLo: number;
+  recipientHi: number;
+}
+
+export class Forwards {
+  /* Ways in of the last ten minutes: a ring in time order, chained by Message-ID. */
+  #capacity = 1 << 10;
+  #times = new Float64Array(this.#capacity);
+  /** Message-ID lo, hi, mailbox lo, hi, and the sequence before it in its chain plus 1. */
+  #entries = new Float64Array(this.#capacity * 5);
+  #heads = new Float64Array(this.#capacity);
+  #first = 0;
+  #next = 0;
+  /** Recipients that a way in has excused, by sequence of the way in. */
+  #excused = new Map<number, Set<string>>();
+
+  /** Known forwards: mailbox → outside recipient → times used. */
+  readonly #known = new Map<string, Map<string, number>>();
+  #today: ForwardSeen[] = [];
+  #walked: { day: number; seen: ForwardSeen[] }[] = [];
+
+  readonly #verdict: ForwardVerdict = { mailboxLo: 0, mailboxHi: 0, isForward: false, isRecognised: false };
+
+  /** A message reached a mailbox of an accepted domain. */
+  wayIn(timeMs: number, messageIdLo: number, messageIdHi: number, mailboxLo: number, mailboxHi: number): void {
+    if (messageIdLo === 0 && messageIdHi === 0) return;
+    while (this.#first < this.#next && this.#times[this.#first % this.#capacity] < timeMs - WAY_IN_MS) {
+      if (this.#excused.size > 0) this.#excused.delete(this.#first);
+      this.#first++;
+    }
+    if (this.#next - this.#first === this.#capacity) this.#grow();
+    const sequence = this.#next++;
+    const place = sequence % this.#capacity;
+    const chain = chainOf(messageIdLo, messageIdHi, this.#capacity);
+    this.#times[place] = timeMs;
+    const entry = place * 5;
+    this.#entries[entry] = messageIdLo;
+    this.#entries[entry + 1] = messageIdHi;
+    this.#entries[entry + 2] = mailboxLo;
+    this.#entries[entry + 3] = mailboxHi;
+    this.#entries[entry + 4] = this.#heads[chain];
+    this.#heads[chain] = sequence + 1;
+  }
+
+  /** Judges a row that leaves with a foreign sender. The verdict is valid until the next call. */
+  judge(
+    timeMs: number,
+    messageIdLo: number,
+    messageIdHi: number,
+    recipientLo: number,
+    recipientHi: number,
+  ): Readonly<ForwardVerdict> {
+    const verdict = this.#verdict;
+    verdict.isForward = false;
+    verdict.isRecognised = false;
+    if (messageIdLo === 0 && messageIdHi === 0) return verdict;
+    const recipient = `${recipientLo}.${recipientHi}`;
+    let link = this.#heads[chainOf(messageIdLo, messageIdHi, this.#capacity)];
+    // The oldest way in that may excuse the recipient is taken; chains run from the newest.
+    let taken = -1;
+    while (link > this.#first && this.#times[(link - 1) % this.#capacity] >= timeMs - WAY_IN_MS) {
+      const sequence = link - 1;
+      const entry = (sequence % this.#capacity) * 5;
+      link = this.#entries[entry + 4];
+      if (this.#entries[entry] !== messageIdLo || this.#entries[entry + 1] !== messageIdHi) continue;
+      const mailboxLo = this.#entries[entry + 2];
+      const mailboxHi = this.#entries[entry + 3];
+      const isKnown = this.#known.get(`${mailboxLo}.${mailboxHi}`)?.has(recipient) ?? false;
+      const excuses = isKnown && !this.#excused.get(sequence)?.has(recipient);
+      if (verdict.isRecognised && !excuses) continue;
+      verdict.isForward = true;
+      verdict.isRecognised = excuses;
+      verdict.mailboxLo = mailboxLo;
+      verdict.mailboxHi = mailboxHi;
+      if (excuses) taken = sequence;
+    }
+    if (taken >= 0) {
+      const excused = this.#excused.get(taken);
+      if (excused === undefined) this.#excused.set(taken, new Set([recipient]));
+      else excused.add(recipient);
+    }
+    if (verdict.isForward) {
+      this.#today.push({ mailboxLo: verdict.mailboxLo, mailboxHi: verdict.mailboxHi, recipientLo, recipientHi });
+    }
+    return verdict;
+  }
+
+  endDay(day: number): void {
+    this.#walked.push({ day, seen: this.#today });
+    this.#today = [];
+  }
+
+  /** Learns where mailboxes forwarded to on a sealed day; of each mailbox the most used recipients are kept. */
+  seal(day: number): void {
+    if (this.#walked[0]?.day !== day) return;
+    const touched = new Set<string>();
+    for (const seen of this.#walked[0].seen) {
+      const mailbox = `${seen.mailboxLo}.${seen.mailboxHi}`;
+      const recipient = `${seen.recipientLo}.${seen.recipientHi}`;
+      const recipients = this.#known.get(mailbox) ?? new Map<string, number>();
+      recipients.set(recipient, (recipients.get(recipient) ?? 0) + 1);
+      this.#known.set(mailbox, recipients);
+      touched.add(mailbox);
+    }
+    this.#walked.shift();
+    for (const mailbox of touched) {
+      const recipients = this.#known.get(mailbox) as Map<string, number>;
+      if (recipients.size <= REMEMBERED_RECIPIENTS) continue;
+      const ordered = [...recipients].sort((left, right) => right[1] - left[1] || (left[0] < right[0] ? -1 : 1));
+      this.#known.set(mailbox, new Map(ordered.slice(0, REMEMBERED_RECIPIENTS)));
+    }
+  }
+
+  #grow(): void {
+    const capacity = this.#capacity * 2;
+    const times = new Float64Array(capacity);
+    const entries = new Float64Array(capacity * 5);
+    const heads = new Float64Array(capacity);
+    for (let sequence = this.#first; sequence < this.#next; sequence++) {
+      const from = (sequence % this.#capacity) * 5;
+      const place = sequence % capacity;
+      times[place] = this.#times[sequence % this.#capacity];
+      entries.set(this.#entries.subarray(from, from + 4), place * 5);
+      const chain = chainOf(entries[place * 5], entries[place * 5 + 1], capacity);
+      entries[place * 5 + 4] = heads[chain];
+      heads[chain] = sequence + 1;
+    }
+    this.#times = times;
+    this.#entries = entries;
+    this.#heads = heads;
+    this.#capacity = capacity;
+  }
+}
+
+function chainOf(lo: number, hi: number, capacity: number): number {
+  return ((Math.imul(lo, 0x9e3779b1) ^ hi) >>> 0) % capacity;
+}
+
+const CORRESPONDENT_MS = 7 * 86_400_000;
+
+/** Outside people who wrote to an address here in the last seven days: what a true NDR answers to. */
+export class Correspondents {
+  readonly #lastWrote = new HashTable();
+
+  wrote(timeMs: number, senderLo: number, senderHi: number): void {
+    this.#lastWrote.set(senderLo, senderHi, timeMs);
+  }
+
+  /** Whether a null sender's mail to this recipient answers mail of the seven days before. */
+  isKnown(timeMs: number, recipientLo: number, recipientHi: number): boolean {
+    const wrote = this.#lastWrote.get(recipientLo, recipientHi);
+    return wrote !== undefined && wrote >= timeMs - CORRESPONDENT_MS;
+  }
+
+  forgetBefore(dayStartMs: number): void {
+    this.#lastWrote.keep((wrote) => wrote >= dayStartMs - CORRESPONDENT_MS);
+  }
+}
+
+const MESSAGE_MS = 86_400_000;
+const WEIGHED_RECIPIENTS = 5;
+/** A time and a count of up to six share one number: whole milliseconds times eight stay exact. */
+const COUNT_STEPS = 8;
+
+/** The weight of rows: the first five external recipients of a message count, remembered 24 h from its first row. */
+export class MessageWeights {
+  readonly #messages = new HashTable();
+
+  /** 1 for the first five external recipients of a message, else 0. */
+  weigh(timeMs: number, messageLo: number, messageHi: number): number {
+    const known = this.#messages.get(messageLo, messageHi);
+    if (known === undefined || Math.floor(known / COUNT_STEPS) <= timeMs - MESSAGE_MS) {
+      this.#messages.set(messageLo, messageHi, timeMs * COUNT_STEPS + 1);
+      return 1;
+    }
+    if (known % COUNT_STEPS >= WEIGHED_RECIPIENTS) return 0;
+    this.#messages.set(messageLo, messageHi, known + 1);
+    return 1;
+  }
+
+  forgetBefore(dayStartMs: number): void {
+    this.#messages.keep((known) => Math.floor(known / COUNT_STEPS) > dayStartMs - MESSAGE_MS);
+  }
+}
