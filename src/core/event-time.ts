@@ -219,7 +219,8 @@ function skipBlanks(bytes: Uint8Array, end: number): number {
     const byte = bytes[cursor];
     if (byte === 0x20 || byte === 0x09) cursor++;
     else if (byte === 0xc2 && bytes[cursor + 1] === 0xa0) cursor += 2;
-    else if (byte === 0xe2 && bytes[cursor + 1] === 0x80 && (bytes[cursor + 2] === 0xaf || bytes[cursor + 2] === 0x89)) cursor += 3;
+    else if (byte === 0xe2 && bytes[cursor + 1] === 0x80 && (bytes[cursor + 2] === 0xaf || bytes[cursor + 2] === 0x89))
+      cursor += 3;
     else break;
   }
   return cursor - start;
