@@ -115,14 +115,14 @@ interface BulkSender {
 
 /** Extra variance that all of a tenant's mail shares, and that of each of its streams. */
 const COMMON: Dispersion = { week: 0.03, day: 0.04, sixHours: 0.03, hour: 0.05, quarter: 0.06 };
-const STREAM: Dispersion = { week: 0.02, day: 0.03, sixHours: 0.04, hour: 0.08, quarter: 0.12 };
-const MAILBOX_WEEK = 0.25;
-const MAILBOX_DAY = 0.35;
-const DOMAIN_WEEK = 0.15;
-const DOMAIN_DAY = 0.25;
+const STREAM: Dispersion = { week: 0.02, day: 0.03, sixHours: 0.03, hour: 0.06, quarter: 0.1 };
+const MAILBOX_WEEK = 0.12;
+const MAILBOX_DAY = 0.25;
+const DOMAIN_WEEK = 0.1;
+const DOMAIN_DAY = 0.2;
 
-const MESSAGES_PER_SESSION = 1.7;
-const MEAN_RECIPIENTS = 2.1;
+const MESSAGES_PER_SESSION = 1.5;
+const MEAN_RECIPIENTS = 2;
 const MESSAGES_PER_CONVERSATION = 1.5;
 
 function scaled(dispersion: Dispersion, by: number): Dispersion {
@@ -180,7 +180,8 @@ class World {
       taken.add(name);
       const domain = random.chance(0.85) ? ownDomains[0] : random.pick(ownDomains);
       weights.push(random.logNormal(1.2));
-      const absent = random.chance(0.5) ? random.integer(0, Math.max(1, this.options.days)) : -1;
+      // One absence a year, two weeks at most.
+      const absent = random.chance(this.options.days / 365) ? random.integer(0, this.options.days) : -1;
       this.mailboxes.push({
         address: `${name}@${domain}`,
         weight: 0,
@@ -188,7 +189,7 @@ class World {
         weekFactor: 1,
         forward: null,
         absentFrom: absent,
-        absentTo: absent < 0 ? -1 : absent + random.integer(1, 14),
+        absentTo: absent < 0 ? -1 : absent + random.integer(0, 13),
         answered: new Set(),
       });
     }
@@ -220,7 +221,7 @@ class World {
     for (const domain of this.outside) domain.weight /= total;
     const bulkCount = Math.min(12, Math.round(3 + Math.sqrt(rowsPerDay) / 2));
     for (let index = 0; index < bulkCount; index++) {
-      const share = Math.min(0.5, 0.02 + random.exponential(0.06));
+      const share = Math.min(0.35, 0.02 + random.exponential(0.05));
       this.bulkSenders.push({
         domain: `news.${externalDomain(random.integer(0, 200))}`,
         ip: externalIp(count + index),
@@ -347,7 +348,7 @@ class World {
     if (u < 0.86) return 2;
     if (u < 0.945) return random.integer(3, 5);
     const most = 8 + Math.round(this.options.rowsPerDay / 5);
-    if (u < 0.992) return Math.min(most, random.integer(6, 15));
+    if (u < 0.994) return Math.min(most, random.integer(6, 15));
     return Math.min(most, random.integer(16, 60));
   }
 
@@ -557,7 +558,7 @@ class World {
         const local = verp ? `bounce+${random.word().toString(36)}` : 'news';
         this.receive(random, {
           day,
-          timeMs: startMs + random.exponential(8 * MINUTE_MS),
+          timeMs: startMs + random.exponential(12 * MINUTE_MS),
           sender: `${local}@${sender.domain}`,
           ip: sender.ip,
           receivers: [mailbox],

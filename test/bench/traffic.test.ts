@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { addAttack } from '../../bench/traffic/attack.ts';
 import { enhancedSummaryCsv } from '../../bench/traffic/enhanced-summary-export.ts';
+import { exportFiles } from '../../bench/traffic/export-files.ts';
 import { encodeExport } from '../../bench/traffic/export-text.ts';
 import { countRows, DAY_MS, HOUR_MS, MINUTE_MS, type TrafficMessage } from '../../bench/traffic/message.ts';
 import {
@@ -32,9 +33,12 @@ function domainOf(address: string): string {
 
 describe('random numbers', () => {
   it('are the same for the same seed, and different for another', () => {
-    const words = (seed: string) => Array.from({ length: 5 }, (_, index) => index).map(() => new Random(seed).word());
-    expect(new Set(words('a')).size).toBe(1);
-    expect(new Random('a').word()).not.toBe(new Random('b').word());
+    const words = (seed: string) => {
+      const random = new Random(seed);
+      return Array.from({ length: 20 }, () => random.word());
+    };
+    expect(words('a')).toEqual(words('a'));
+    expect(new Set([...words('a'), ...words('b')]).size).toBe(40);
     expect(new Random('a').fork('x').word()).not.toBe(new Random('a').fork('y').word());
   });
 
@@ -298,6 +302,37 @@ describe('exports', () => {
         '"You won, ""Ann"" – it\'s <free>",18233,<x@fabrikam.example>,cf7a249a-5edd-4350-a30a-08da8f69e0f6,' +
         '198.51.100.25,2,Inbound from DC1,Normal',
     );
+  });
+
+  it('repeat what overlaps, with statuses that settle in the next file', () => {
+    const { traffic } = background('overlap', 300, 6);
+    const files = [...exportFiles(traffic, { format: 'message-trace-ndjson', daysPerFile: 1.5, overlapHours: 6 })];
+    expect(files.map((file) => file.name)).toEqual([
+      'message-trace-ndjson-2026-01-05.ndjson',
+      'message-trace-ndjson-2026-01-06.ndjson',
+      'message-trace-ndjson-2026-01-08.ndjson',
+      'message-trace-ndjson-2026-01-09.ndjson',
+    ]);
+    const final = new Map<string, string>();
+    let rows = 0;
+    let early = 0;
+    for (const file of files) {
+      const lines = file.bytes
+        .toString('utf8')
+        .replace(/^\ufeff/, '')
+        .trimEnd()
+        .split('\n');
+      for (const line of lines) {
+        const row = JSON.parse(line);
+        rows++;
+        if (row.Status === 'GettingStatus') early++;
+        final.set(`${row.MessageTraceId} ${row.RecipientAddress}`, row.Status);
+      }
+    }
+    expect(final.size).toBe(countRows(traffic.messages));
+    expect(rows).toBeGreaterThan(final.size);
+    expect(early).toBeGreaterThan(0);
+    expect([...final.values()]).not.toContain('GettingStatus');
   });
 
   it('are encoded as asked', () => {
