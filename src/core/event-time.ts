@@ -13,6 +13,8 @@ export const EVIDENCE_NONE = 0;
 export const EVIDENCE_EITHER = 1;
 export const EVIDENCE_MDY = 2;
 export const EVIDENCE_DMY = 3;
+/** Day and month are the same number: either order will do, but the file writes such dates. */
+export const EVIDENCE_SAME = 4;
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
@@ -165,15 +167,15 @@ function parseCulture(
 
 /**
  * What the date text in `[start, end)` says about the order of day and month in its file: nothing for
- * texts that need no order (ISO, year first, dots, day equal to month) and for texts that are no date.
+ * texts that need no order (ISO, year first, dots) and for texts that are no date.
  */
 export function dateOrderEvidence(bytes: Uint8Array, start: number, end: number): number {
   let from = start;
   while (from < end && bytes[from] <= 0x20) from++;
-  if (!splitDate(bytes, from, end) || digits1 === 4 || separator === 0x2e || part1 === part2) return EVIDENCE_NONE;
+  if (!splitDate(bytes, from, end) || digits1 === 4 || separator === 0x2e) return EVIDENCE_NONE;
   const mdy = isCalendarDay(part3, part1, part2);
   const dmy = isCalendarDay(part3, part2, part1);
-  if (mdy && dmy) return EVIDENCE_EITHER;
+  if (mdy && dmy) return part1 === part2 ? EVIDENCE_SAME : EVIDENCE_EITHER;
   return mdy ? EVIDENCE_MDY : dmy ? EVIDENCE_DMY : EVIDENCE_NONE;
 }
 

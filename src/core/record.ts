@@ -100,10 +100,20 @@ export function writePosition(words: Uint32Array, base: number, file: number, of
   words[base + POSITION_HI] = (file << FILE_SHIFT) | Math.floor(offset / TWO_32);
 }
 
+/** The number of the file of a position's high word. */
+export function positionFile(positionHi: number): number {
+  return positionHi >>> FILE_SHIFT;
+}
+
+/** The offset in the file of a position's two words. */
+export function positionOffset(positionLo: number, positionHi: number): number {
+  return (positionHi & HIGH_OFFSET_MASK) * TWO_32 + positionLo;
+}
+
 export function fileOf(words: Uint32Array, base: number): number {
-  return words[base + POSITION_HI] >>> FILE_SHIFT;
+  return positionFile(words[base + POSITION_HI]);
 }
 
 export function offsetOf(words: Uint32Array, base: number): number {
-  return (words[base + POSITION_HI] & HIGH_OFFSET_MASK) * TWO_32 + words[base + POSITION_LO];
+  return positionOffset(words[base + POSITION_LO], words[base + POSITION_HI]);
 }

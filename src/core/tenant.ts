@@ -1,6 +1,6 @@
 /** The tenant model: what the walk asks of a domain's id. */
 
-import { type AcceptedDomainMatcher, initialDomainLabel } from './accepted-domains.ts';
+import { type AcceptedDomains, initialDomainLabel } from './accepted-domains.ts';
 
 export const DOMAIN_EXTERNAL = 0;
 export const DOMAIN_ACCEPTED = 1;
@@ -15,12 +15,12 @@ export interface IdTexts {
 }
 
 export class TenantModel {
-  readonly #matcher: AcceptedDomainMatcher;
+  readonly #matcher: AcceptedDomains;
   readonly #texts: IdTexts;
   /** 0 is not yet asked; else the domain's class plus 1, plus 4 for an own onmicrosoft.com domain. */
   #classes = new Uint8Array(1024);
 
-  constructor(matcher: AcceptedDomainMatcher, texts: IdTexts) {
+  constructor(matcher: AcceptedDomains, texts: IdTexts) {
     this.#matcher = matcher;
     this.#texts = texts;
   }

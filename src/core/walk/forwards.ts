@@ -9,12 +9,17 @@ import { HashTable } from '../hash-table.ts';
 /** A forward leaves within ten minutes of its way in. */
 const WAY_IN_MS = 600_000;
 const REMEMBERED_RECIPIENTS = 1000;
+const ENTRY = 7;
+const ENTRY_LINK = 6;
 
 /** What a row that leaves is: no forward, a forward, or one that its mailbox is known for. */
 export interface ForwardVerdict {
-  /** Hash of the mailbox here that the message reached; null for no forward. */
+  /** Hash of the mailbox here that the message reached; only of a forward. */
   mailboxLo: number;
   mailboxHi: number;
+  /** Where the row of the way in stands, whose recipient the mailbox is. */
+  positionLo: number;
+  positionHi: number;
   isForward: boolean;
   isRecognised: boolean;
 }
@@ -30,8 +35,8 @@ export class Forwards {
   /* Ways in of the last ten minutes: a ring in time order, chained by Message-ID. */
   #capacity = 1 << 10;
   #times = new Float64Array(this.#capacity);
-  /** Message-ID lo, hi, mailbox lo, hi, and the sequence before it in its chain plus 1. */
-  #entries = new Float64Array(this.#capacity * 5);
+  /** Message-ID lo, hi, mailbox lo, hi, position lo, hi, and the sequence before it in its chain plus 1. */
+  #entries = new Float64Array(this.#capacity * ENTRY);
   #heads = new Float64Array(this.#capacity);
   #first = 0;
   #next = 0;
@@ -43,10 +48,25 @@ export class Forwards {
   #today: ForwardSeen[] = [];
   #walked: { day: number; seen: ForwardSeen[] }[] = [];
 
-  readonly #verdict: ForwardVerdict = { mailboxLo: 0, mailboxHi: 0, isForward: false, isRecognised: false };
+  readonly #verdict: ForwardVerdict = {
+    mailboxLo: 0,
+    mailboxHi: 0,
+    positionLo: 0,
+    positionHi: 0,
+    isForward: false,
+    isRecognised: false,
+  };
 
   /** A message reached a mailbox of an accepted domain. */
-  wayIn(timeMs: number, messageIdLo: number, messageIdHi: number, mailboxLo: number, mailboxHi: number): void {
+  wayIn(
+    timeMs: number,
+    messageIdLo: number,
+    messageIdHi: number,
+    mailboxLo: number,
+    mailboxHi: number,
+    positionLo: number,
+    positionHi: number,
+  ): void {
     if (messageIdLo === 0 && messageIdHi === 0) return;
     while (this.#first < this.#next && this.#times[this.#first % this.#capacity] < timeMs - WAY_IN_MS) {
       if (this.#excused.size > 0) this.#excused.delete(this.#first);
@@ -57,12 +77,14 @@ export class Forwards {
     const place = sequence % this.#capacity;
     const chain = chainOf(messageIdLo, messageIdHi, this.#capacity);
     this.#times[place] = timeMs;
-    const entry = place * 5;
+    const entry = place * ENTRY;
     this.#entries[entry] = messageIdLo;
     this.#entries[entry + 1] = messageIdHi;
     this.#entries[entry + 2] = mailboxLo;
     this.#entries[entry + 3] = mailboxHi;
-    this.#entries[entry + 4] = this.#heads[chain];
+    this.#entries[entry + 4] = positionLo;
+    this.#entries[entry + 5] = positionHi;
+    this.#entries[entry + ENTRY_LINK] = this.#heads[chain];
     this.#heads[chain] = sequence + 1;
   }
 
@@ -84,8 +106,8 @@ export class Forwards {
     let taken = -1;
     while (link > this.#first && this.#times[(link - 1) % this.#capacity] >= timeMs - WAY_IN_MS) {
       const sequence = link - 1;
-      const entry = (sequence % this.#capacity) * 5;
-      link = this.#entries[entry + 4];
+      const entry = (sequence % this.#capacity) * ENTRY;
+      link = this.#entries[entry + ENTRY_LINK];
       if (this.#entries[entry] !== messageIdLo || this.#entries[entry + 1] !== messageIdHi) continue;
       const mailboxLo = this.#entries[entry + 2];
       const mailboxHi = this.#entries[entry + 3];
@@ -96,6 +118,8 @@ export class Forwards {
       verdict.isRecognised = excuses;
       verdict.mailboxLo = mailboxLo;
       verdict.mailboxHi = mailboxHi;
+      verdict.positionLo = this.#entries[entry + 4];
+      verdict.positionHi = this.#entries[entry + 5];
       if (excuses) taken = sequence;
     }
     if (taken >= 0) {
@@ -138,15 +162,15 @@ export class Forwards {
   #grow(): void {
     const capacity = this.#capacity * 2;
     const times = new Float64Array(capacity);
-    const entries = new Float64Array(capacity * 5);
+    const entries = new Float64Array(capacity * ENTRY);
     const heads = new Float64Array(capacity);
     for (let sequence = this.#first; sequence < this.#next; sequence++) {
-      const from = (sequence % this.#capacity) * 5;
+      const from = (sequence % this.#capacity) * ENTRY;
       const place = sequence % capacity;
       times[place] = this.#times[sequence % this.#capacity];
-      entries.set(this.#entries.subarray(from, from + 4), place * 5);
-      const chain = chainOf(entries[place * 5], entries[place * 5 + 1], capacity);
-      entries[place * 5 + 4] = heads[chain];
+      entries.set(this.#entries.subarray(from, from + ENTRY_LINK), place * ENTRY);
+      const chain = chainOf(entries[place * ENTRY], entries[place * ENTRY + 1], capacity);
+      entries[place * ENTRY + ENTRY_LINK] = heads[chain];
       heads[chain] = sequence + 1;
     }
     this.#times = times;

@@ -176,7 +176,8 @@ export class KeyedSeries {
   /** Learns a sealed day. Levels of the clock are those before it. */
   seal(day: number, exposure: number): void {
     const walked = this.#walked[0];
-    if (walked === undefined || walked.day !== day) throw new Error(`series ${this.settings.name}: day ${day} was not walked`);
+    if (walked === undefined || walked.day !== day)
+      throw new Error(`series ${this.settings.name}: day ${day} was not walked`);
     this.#walked.shift();
     const learned = this.#clock.learnedDays;
     for (let index = 0; index < walked.keys.length; index++) {

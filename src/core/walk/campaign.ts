@@ -1,0 +1,270 @@
+/**
+ * Campaigns: what a hit is attributed to, and which rows an incident counts. A key is what the
+ * excess of a window has in common: a forward, a connector, a source, a domain, a mailbox.
+ */
+
+import type { IncidentType } from '../incident-document.ts';
+import type { KeyedSeries } from './keyed-series.ts';
+import {
+  LOG_BITS,
+  LOG_CONNECTOR,
+  LOG_DOMAIN,
+  LOG_MAILBOX,
+  LOG_RECIPIENT_HI,
+  LOG_RECIPIENT_LO,
+  LOG_SOURCE,
+  LOG_WEIGHT,
+  ROW_FORWARD,
+  ROW_NULL_SENDER,
+  type RowLog,
+} from './row-log.ts';
+import { RowTraits, typeOfTraits } from './traits.ts';
+
+export type CampaignKeyKind =
+  | 'forward'
+  | 'connector'
+  | 'source'
+  | 'domain'
+  | 'forwarding_mailbox'
+  | 'mailbox'
+  | 'tenant'
+  | 'limit';
+
+/** `a` is a series key, 0 for the tenant; `b` the outside recipient of a forward, or the name of a limit. */
+export interface CampaignKey {
+  kind: CampaignKeyKind;
+  a: number;
+  b: string;
+}
+
+export const TENANT_KEY: CampaignKey = { kind: 'tenant', a: 0, b: '' };
+
+export function keyId(key: CampaignKey): string {
+  return `${key.kind}|${key.a}|${key.b}`;
+}
+
+/** The rows that a set of campaign keys covers, among those that carry one of the bits. */
+export class CampaignRows {
+  #bits = 0;
+  #tenant = false;
+  readonly #connectors = new Set<number>();
+  readonly #sources = new Set<number>();
+  readonly #domains = new Set<number>();
+  readonly #mailboxes = new Set<number>();
+  readonly #forwardingMailboxes = new Set<number>();
+  readonly #forwards = new Set<string>();
+
+  /** Widens the rows; true where that changed anything. */
+  widen(key: CampaignKey, bits: number): boolean {
+    const before = this.#bits;
+    this.#bits |= bits;
+    let changed = before !== this.#bits;
+    if (key.kind === 'tenant' || (key.kind === 'limit' && key.a === 0)) {
+      changed ||= !this.#tenant;
+      this.#tenant = true;
+      return changed;
+    }
+    if (key.kind === 'forward') return addTo(this.#forwards, `${key.a}|${key.b}`) || changed;
+    const keys = {
+      connector: this.#connectors,
+      source: this.#sources,
+      domain: this.#domains,
+      mailbox: this.#mailboxes,
+      forwarding_mailbox: this.#forwardingMailboxes,
+      limit: this.#mailboxes,
+    }[key.kind];
+    return addTo(keys, key.a) || changed;
+  }
+
+  matches(words: Uint32Array, base: number): boolean {
+    const bits = words[base + LOG_BITS];
+    if ((bits & this.#bits) === 0) return false;
+    if (this.#tenant) return true;
+    if (this.#connectors.size > 0 && this.#connectors.has(words[base + LOG_CONNECTOR])) return true;
+    if (this.#sources.size > 0 && this.#sources.has(words[base + LOG_SOURCE])) return true;
+    if (this.#domains.size > 0 && this.#domains.has(words[base + LOG_DOMAIN])) return true;
+    const mailbox = words[base + LOG_MAILBOX];
+    if ((bits & ROW_FORWARD) === 0) return this.#mailboxes.size > 0 && this.#mailboxes.has(mailbox);
+    if (this.#forwardingMailboxes.size > 0 && this.#forwardingMailboxes.has(mailbox)) return true;
+    return this.#forwards.size > 0 && this.#forwards.has(`${mailbox}|${recipientOf(words, base)}`);
+  }
+
+  /** Whether the row came through a connector or source of the campaign, whoever sent it. */
+  sharesWayIn(words: Uint32Array, base: number): boolean {
+    return this.#connectors.has(words[base + LOG_CONNECTOR]) || this.#sources.has(words[base + LOG_SOURCE]);
+  }
+}
+
+function addTo<Value>(set: Set<Value>, value: Value): boolean {
+  if (set.has(value)) return false;
+  set.add(value);
+  return true;
+}
+
+function recipientOf(words: Uint32Array, base: number): string {
+  return `${words[base + LOG_RECIPIENT_LO]}.${words[base + LOG_RECIPIENT_HI]}`;
+}
+
+/** The series that campaign keys take their own expectations from, and the texts that break ties. */
+export interface AttributionContext {
+  connectors: KeyedSeries;
+  sources: KeyedSeries;
+  domains: KeyedSeries;
+  mailboxes: KeyedSeries;
+  textOf(kind: 'connector' | 'source' | 'domain' | 'mailbox', key: number): string;
+}
+
+/** The rows of a hit: those after `firstSequence` with one of `bits` and, unless null, this key in this word. */
+export interface HitRows {
+  firstSequence: number;
+  bits: number;
+  keyWord: number | null;
+  key: number;
+  /** Count weights rather than pairs. */
+  weighted: boolean;
+}
+
+export function isHitRow(rows: HitRows, words: Uint32Array, base: number): boolean {
+  return (
+    (words[base + LOG_BITS] & rows.bits) !== 0 && (rows.keyWord === null || words[base + rows.keyWord] === rows.key)
+  );
+}
+
+export interface Attribution {
+  /** The count of the window minus its expectation. */
+  excess: number;
+  key: CampaignKey;
+  type: IncidentType;
+  /** Share of null senders among the rows of the hit. */
+  nullShare: number;
+  /** Sequence of the first row of the window that the key covers. */
+  firstSequence: number;
+}
+
+/** Finds what the excess of a hit has in common. */
+export function attribute(
+  log: RowLog,
+  rows: HitRows,
+  family: 'unregistered' | 'bulk',
+  observed: number,
+  mean: number,
+  window: number,
+  timeMs: number,
+  context: AttributionContext,
+): Attribution {
+  const excess = observed - mean;
+  const connectors = new Map<number, number>();
+  const sources = new Map<number, number>();
+  const domains = new Map<number, number>();
+  const mailboxes = new Map<number, number>();
+  const forwardingMailboxes = new Map<number, number>();
+  const forwards = new Map<string, ForwardCount>();
+  let pairs = 0;
+  let nullSenders = 0;
+  const words = log.words;
+  for (let sequence = rows.firstSequence; sequence < log.next; sequence++) {
+    const base = log.base(sequence);
+    if (!isHitRow(rows, words, base)) continue;
+    pairs++;
+    const bits = words[base + LOG_BITS];
+    if ((bits & ROW_NULL_SENDER) !== 0) nullSenders++;
+    const amount = rows.weighted ? words[base + LOG_WEIGHT] : 1;
+    if (amount === 0) continue;
+    count(connectors, words[base + LOG_CONNECTOR], amount);
+    count(sources, words[base + LOG_SOURCE], amount);
+    if (family === 'bulk') {
+      count(mailboxes, words[base + LOG_MAILBOX], amount);
+      continue;
+    }
+    count(domains, words[base + LOG_DOMAIN], amount);
+    if ((bits & ROW_FORWARD) !== 0) {
+      const mailbox = words[base + LOG_MAILBOX];
+      count(forwardingMailboxes, mailbox, amount);
+      const recipient = recipientOf(words, base);
+      const id = `${mailbox}|${recipient}`;
+      const forward = forwards.get(id) ?? { mailbox, recipient, count: 0 };
+      forward.count += amount;
+      forwards.set(id, forward);
+    }
+  }
+  const expected = (series: KeyedSeries) => (key: number) => series.expectation(key, window, timeMs).mean;
+  const half = excess / 2;
+  let key: CampaignKey | null = null;
+  if (family === 'bulk') {
+    key = largest('mailbox', mailboxes, expected(context.mailboxes), half, context);
+  } else {
+    key = largestForward([...forwards.values()], half, context);
+    key ??= largest('connector', connectors, expected(context.connectors), half, context);
+    key ??= largest('source', sources, expected(context.sources), half, context);
+    key ??= largest('domain', domains, expected(context.domains), half, context);
+    const mailbox = largest('mailbox', forwardingMailboxes, () => 0, half, context);
+    if (key === null && mailbox !== null) key = { ...mailbox, kind: 'forwarding_mailbox' };
+  }
+  key ??= TENANT_KEY;
+  const covered = new CampaignRows();
+  covered.widen(key, rows.bits);
+  const traits = new RowTraits();
+  let firstSequence = log.next;
+  for (let sequence = rows.firstSequence; sequence < log.next; sequence++) {
+    const base = log.base(sequence);
+    if (!isHitRow(rows, words, base) || !covered.matches(words, base)) continue;
+    if (firstSequence === log.next) firstSequence = sequence;
+    traits.add(words, base);
+  }
+  return {
+    excess,
+    key,
+    type: typeOfTraits(traits, family),
+    nullShare: pairs === 0 ? 0 : nullSenders / pairs,
+    firstSequence,
+  };
+}
+
+interface ForwardCount {
+  mailbox: number;
+  recipient: string;
+  count: number;
+}
+
+/** The mailbox here and the outside recipient between whom forwards make at least `half`. */
+function largestForward(
+  forwards: readonly ForwardCount[],
+  half: number,
+  context: AttributionContext,
+): CampaignKey | null {
+  const text = (forward: ForwardCount) => `${context.textOf('mailbox', forward.mailbox)}|${forward.recipient}`;
+  let best: ForwardCount | null = null;
+  for (const forward of forwards) {
+    if (forward.count < half || (best !== null && forward.count < best.count)) continue;
+    if (best !== null && forward.count === best.count && text(forward) > text(best)) continue;
+    best = forward;
+  }
+  return best === null ? null : { kind: 'forward', a: best.mailbox, b: best.recipient };
+}
+
+function count(counts: Map<number, number>, key: number, amount: number): void {
+  if (key !== 0) counts.set(key, (counts.get(key) ?? 0) + amount);
+}
+
+/** The key with the largest excess over its own expectation, where that is at least `half`. */
+function largest(
+  kind: 'connector' | 'source' | 'domain' | 'mailbox',
+  counts: Map<number, number>,
+  expectation: (key: number) => number,
+  half: number,
+  context: AttributionContext,
+): CampaignKey | null {
+  let best = 0;
+  let bestExcess = 0;
+  for (const [key, amount] of counts) {
+    // The expectation only lowers a count, so most keys need not be asked.
+    if (amount < half || amount < bestExcess) continue;
+    const excess = amount - expectation(key);
+    if (excess < half || excess <= 0 || excess < bestExcess) continue;
+    // Keys are numbered in order of arrival: texts decide between equals.
+    if (excess === bestExcess && best !== 0 && context.textOf(kind, key) > context.textOf(kind, best)) continue;
+    best = key;
+    bestExcess = excess;
+  }
+  return best === 0 ? null : { kind, a: best, b: '' };
+}

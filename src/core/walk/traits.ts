@@ -1,0 +1,82 @@
+/** What a set of rows has in common: the counts from which an incident's type is told. */
+
+import type { Family, IncidentType } from '../incident-document.ts';
+import {
+  LOG_BITS,
+  LOG_CONNECTOR,
+  LOG_DOMAIN,
+  LOG_MAILBOX,
+  LOG_SOURCE,
+  ROW_FORWARD,
+  ROW_RECOGNISED_FORWARD,
+  ROW_REFUSED,
+} from './row-log.ts';
+
+/** Share of failed or filtered rows from which on mail is not legitimate. */
+export const REFUSED_SHARE = 0.3;
+/** A rotation uses at least so many domains, and none of them for more than this share. */
+const ROTATION_DOMAINS = 6;
+const ROTATION_TOP_SHARE = 0.25;
+const ROTATION_PAIRS_PER_DOMAIN = 12;
+const FORWARD_SHARE = 0.8;
+const DISTRIBUTED_MAILBOXES = 3;
+
+export class RowTraits {
+  pairs = 0;
+  refused = 0;
+  forwards = 0;
+  recognisedForwards = 0;
+  readonly domains = new Map<number, number>();
+  readonly connectors = new Map<number, number>();
+  readonly sources = new Map<number, number>();
+  readonly mailboxes = new Map<number, number>();
+
+  add(words: Uint32Array, base: number): void {
+    const bits = words[base + LOG_BITS];
+    this.pairs++;
+    if ((bits & ROW_REFUSED) !== 0) this.refused++;
+    if ((bits & ROW_FORWARD) !== 0) this.forwards++;
+    if ((bits & ROW_RECOGNISED_FORWARD) !== 0) this.recognisedForwards++;
+    increment(this.domains, words[base + LOG_DOMAIN]);
+    increment(this.connectors, words[base + LOG_CONNECTOR]);
+    increment(this.sources, words[base + LOG_SOURCE]);
+    increment(this.mailboxes, words[base + LOG_MAILBOX]);
+  }
+
+  get refusedShare(): number {
+    return this.pairs === 0 ? 0 : this.refused / this.pairs;
+  }
+
+  /** Share of the most frequent key. */
+  topShare(counts: ReadonlyMap<number, number>): number {
+    let top = 0;
+    for (const count of counts.values()) if (count > top) top = count;
+    return this.pairs === 0 ? 0 : top / this.pairs;
+  }
+}
+
+function increment(counts: Map<number, number>, key: number): void {
+  if (key !== 0) counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** The type that the rows themselves show. */
+export function typeOfTraits(traits: RowTraits, family: Family): IncidentType {
+  if (family === 'limit' || family === 'blocked') return family;
+  if (family === 'bulk') {
+    if (traits.topShare(traits.mailboxes) >= 0.5) return 'compromised_mailbox';
+    return traits.mailboxes.size >= DISTRIBUTED_MAILBOXES ? 'distributed_mailboxes' : 'unknown';
+  }
+  if (traits.recognisedForwards >= FORWARD_SHARE * traits.pairs && traits.refusedShare < REFUSED_SHARE) {
+    return 'forwarding';
+  }
+  const topDomain = traits.topShare(traits.domains);
+  if (
+    traits.domains.size >= ROTATION_DOMAINS &&
+    topDomain <= ROTATION_TOP_SHARE &&
+    traits.pairs <= ROTATION_PAIRS_PER_DOMAIN * traits.domains.size
+  ) {
+    return 'domain_rotation';
+  }
+  const topSource = Math.max(traits.topShare(traits.connectors), traits.topShare(traits.sources));
+  return topSource >= 0.5 || topDomain >= 0.5 ? 'relay' : 'unknown';
+}
