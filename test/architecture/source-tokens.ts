@@ -117,6 +117,8 @@ export interface Import {
   module: string | null;
   /** Only types: gone when the types are stripped. */
   typeOnly: boolean;
+  /** Loaded when the line runs, if ever: `import()`, `require()` and `new URL()`. */
+  lazy: boolean;
   line: number;
 }
 
@@ -125,10 +127,10 @@ export function readImports(tokens: readonly Token[]): Import[] {
   const imports: Import[] = [];
   const is = (index: number, value: string): boolean =>
     tokens[index]?.kind !== 'text' && tokens[index]?.value === value;
-  const add = (index: number, typeOnly: boolean): void => {
+  const add = (index: number, { typeOnly = false, lazy = false } = {}): void => {
     const token = tokens[index];
     const module = token?.kind === 'text' ? token.value : null;
-    imports.push({ module, typeOnly, line: token?.line ?? 0 });
+    imports.push({ module, typeOnly, lazy, line: token?.line ?? 0 });
   };
 
   for (let i = 0; i < tokens.length; i++) {
@@ -136,15 +138,15 @@ export function readImports(tokens: readonly Token[]): Import[] {
     if (kind !== 'word' || is(i - 1, '.') || is(i - 1, '?.') || is(i + 1, ':')) continue;
     if ((value === 'import' || value === 'require') && is(i + 1, '(')) {
       // `typeof import('x')` and `import('x').Name` after a colon are types, but as bad as an import.
-      add(i + 2, false);
+      add(i + 2, { lazy: true });
     } else if (value === 'URL' && is(i - 1, 'new') && is(i + 1, '(')) {
       // An address beside this file is a module or data of it; any other URL is none.
-      if (tokens[i + 2]?.kind === 'text' && is(i + 4, 'import') && is(i + 6, 'meta')) add(i + 2, false);
+      if (tokens[i + 2]?.kind === 'text' && is(i + 4, 'import') && is(i + 6, 'meta')) add(i + 2, { lazy: true });
     } else if (value === 'import' && tokens[i + 1]?.kind === 'text') {
-      add(i + 1, false);
+      add(i + 1);
     } else if ((value === 'import' && !is(i + 1, '.')) || (value === 'export' && exportsFromAfter(i))) {
       const from = fromAfter(i);
-      add(from + 1, is(i + 1, 'type') && !is(i + 2, 'from'));
+      add(from + 1, { typeOnly: is(i + 1, 'type') && !is(i + 2, 'from') });
     }
   }
   return imports;
