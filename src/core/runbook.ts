@@ -4,6 +4,8 @@
  * with an incident's own values by the reports.
  */
 
+import type { SeriesName } from './incident-document.ts';
+
 /** Values of an incident that a command can name, written `{{name}}`. A report puts them in as quoted literals. */
 export const PLACEHOLDERS = [
   /** The first contributor of its kind. */
@@ -43,4 +45,14 @@ export interface RunbookStep {
   readonly meaning: string;
   /** The step is left out where the incident has this value: another step asks more exactly. */
   readonly unless?: Placeholder;
+}
+
+/** What a report tells about the series that raised an incident. */
+export interface DetectorGuide {
+  readonly series: SeriesName;
+  /** A few words, for tables. */
+  readonly title: string;
+  /** What looks the same and is harmless; sentences. */
+  readonly harmless: readonly string[];
+  readonly runbook: readonly RunbookStep[];
 }

@@ -1,9 +1,20 @@
-/** `scan`: exports in, incidents out, in one process (being filled in: the contract first). */
+/** `scan`: exports in, incidents out, in one process and without any service. */
 
+import { detectionSettings } from '../config/detection.ts';
+import { AcceptedDomains, expandAcceptedDomains } from '../core/accepted-domains.ts';
+import { hourSlotsOf } from '../core/calendar.ts';
+import { describeIncidents } from '../core/documents.ts';
+import { ChosenTexts, ObservationCounts, PairTable } from '../core/identity.ts';
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
-import type { Ledger } from '../core/ledger.ts';
+import { DomainInference } from '../core/inference.ts';
+import { emptyRowCounts, type FileLedger, type Ledger, type RowCounts } from '../core/ledger.ts';
+import { visitDays } from '../core/order.ts';
+import { RelaywatchError } from '../core/outcome.ts';
 import type { AcceptedDomain, DetectionRange, TenantSettings } from '../core/settings.ts';
 import type { ScanSummary } from '../core/summary.ts';
+import { TenantModel } from '../core/tenant.ts';
+import { Walk } from '../core/walk/walk.ts';
+import { type PreparedInputs, prepareInputs, readInputs } from './inputs.ts';
 
 export type DateOrder = 'mdy' | 'dmy' | 'ymd';
 export type ReaderName = 'auto' | 'js' | 'fast-csv';
@@ -36,15 +47,138 @@ export interface ScanProgress {
 export interface ScanResult {
   /** Ordered by (detected_at, id). */
   incidents: IncidentDocument[];
+  /** `EvidencePointer.file` is an index of the ledger's files. */
   evidence: EvidencePointer[];
-  /** What was looked at, for the head of the reports. */
-  summary: ScanSummary;
-  /** Index is `EvidencePointer.file`. */
   ledger: Ledger;
   /** Accepted domains that were inferred, with what they were inferred from; null where a list was given. */
   inferred: { domains: AcceptedDomain[]; from: string } | null;
+  summary: ScanSummary;
   /** For people, on stderr: each says what happened and what to do. */
   warnings: string[];
 }
 
-export declare function scan(options: ScanOptions): Promise<ScanResult>;
+/**
+ * Reads all inputs, merges them into pairs, walks the pairs in event-time order and describes what the
+ * walk found. Throws RelaywatchError where nothing can be said: dates whose order cannot be told, rows
+ * of two tenants, no accepted domain to be found.
+ */
+export async function scan(options: ScanOptions): Promise<ScanResult> {
+  const prepared = await prepareInputs({
+    paths: options.paths,
+    format: options.format,
+    dateOrder: options.dateOrder,
+    reader: options.reader,
+    tenantKey: options.tenant.key,
+    sinceMs: options.range.sinceMs,
+    untilMs: options.range.untilMs,
+    nowMs: options.range.nowMs,
+    temporaryFolder: options.temporaryFolder,
+  });
+  try {
+    return await scanPrepared(prepared, options);
+  } finally {
+    await prepared.dispose();
+  }
+}
+
+async function scanPrepared(prepared: PreparedInputs, options: ScanOptions): Promise<ScanResult> {
+  const { dictionaries } = prepared;
+  const idTexts = {
+    domain: (id: number) => dictionaries.domains.text(id),
+    source: (id: number) => dictionaries.sources.text(id),
+    connector: (id: number) => dictionaries.connectors.text(id),
+  };
+  const counts = new ObservationCounts();
+  const chosen = new ChosenTexts();
+  const table = new PairTable(counts, chosen, idTexts, prepared.textSource);
+  await readInputs(prepared, table, options.onProgress);
+  table.seal();
+
+  const organization = organizationOf(prepared);
+  const inferred = options.tenant.acceptedDomains === null ? inferDomains(table, idTexts.domain) : null;
+  const accepted = new AcceptedDomains(
+    expandAcceptedDomains(
+      options.tenant.acceptedDomains ?? inferred?.domains ?? [],
+      organization?.name === undefined ? [] : [organization.name],
+      options.tenant.key,
+    ),
+  );
+  const walk = new Walk(
+    detectionSettings(options.tenant.licenses),
+    new TenantModel(accepted, idTexts),
+    hourSlotsOf(options.tenant.timeZone),
+    idTexts,
+  );
+  visitDays(table, (block) => walk.block(block));
+  walk.finish(nowOf(walk, options.range));
+
+  const described = describeIncidents(
+    walk,
+    prepared.textSource,
+    chosen,
+    { tenantKey: options.tenant.key, organization, evidenceRows: options.evidenceRows },
+    options.range.reportSinceMs,
+  );
+  return {
+    ...described,
+    ledger: ledgerOf(prepared.ledgerFiles, counts),
+    inferred,
+    summary: { ...walk.seen, acceptedDomains: [...accepted.list] },
+    warnings: prepared.warnings,
+  };
+}
+
+/** Now, for open and closed: `--until` where given, but not after the real present; else the latest event time. */
+function nowOf(walk: Walk, range: DetectionRange): number {
+  if (range.untilMs !== null) return Math.min(range.untilMs, range.nowMs);
+  return walk.seen.lastMs ?? range.nowMs;
+}
+
+function inferDomains(table: PairTable, textOf: (id: number) => string): ScanResult['inferred'] {
+  const inference = new DomainInference();
+  table.forEach((words, _doubles, base) => inference.add(words, base));
+  return {
+    domains: inference.domains(textOf),
+    from: 'domains that send without FromIP or receive mail that comes in',
+  };
+}
+
+function organizationOf(prepared: PreparedInputs): { id?: string; name?: string } | null {
+  const { ids, names } = prepared.organizations;
+  const several = ids.length > 1 ? ids : names.length > 1 ? names : null;
+  if (several !== null) {
+    throw new RelaywatchError({
+      code: 'several_tenants',
+      message: `the exports are of ${several.length} tenants: ${several.slice(0, 5).join(', ')}`,
+      hint: 'Scan the exports of one tenant at a time.',
+      exitCode: 2,
+    });
+  }
+  if (ids.length === 0 && names.length === 0) return null;
+  return {
+    ...(ids.length === 0 ? {} : { id: ids[0] }),
+    ...(names.length === 0 ? {} : { name: names[0] }),
+  };
+}
+
+/** Completes the ledger with what identity made of the observations. */
+function ledgerOf(files: FileLedger[], counts: ObservationCounts): Ledger {
+  const totals = { files: files.length, refused: 0, records: 0, rows: emptyRowCounts() };
+  files.forEach((file, index) => {
+    file.rows.accepted = counts.accepted[index] ?? 0;
+    file.rows.duplicate = counts.duplicate[index] ?? 0;
+    file.rows.updated = counts.updated[index] ?? 0;
+    if (file.refused !== null) totals.refused++;
+    totals.records += file.records;
+    addRows(totals.rows, file.rows);
+  });
+  return { files, totals };
+}
+
+function addRows(totals: RowCounts, rows: RowCounts): void {
+  for (const count of ['read', 'accepted', 'duplicate', 'updated', 'folded'] as const) totals[count] += rows[count];
+  for (const kind of ['dropped', 'dead_lettered'] as const) {
+    const sums: Partial<Record<string, number>> = totals[kind];
+    for (const [name, number] of Object.entries(rows[kind])) sums[name] = (sums[name] ?? 0) + number;
+  }
+}
