@@ -1,13 +1,6 @@
 /** Attacks on top of a tenant's ordinary mail, and the truth about them. */
 
-import {
-  type AttackTruth,
-  HOUR_MS,
-  MINUTE_MS,
-  sortByTime,
-  type TrafficMessage,
-  type TrafficRecipient,
-} from './message.ts';
+import { type AttackTruth, HOUR_MS, sortByTime, type TrafficMessage, type TrafficRecipient } from './message.ts';
 import { externalIp, personName } from './names.ts';
 import { Random } from './random.ts';
 import type { Background } from './world.ts';
@@ -61,7 +54,7 @@ const SUBJECTS = [
 
 /**
  * Times of arrival: on average `perHour`, burstier than Poisson. The rate changes every five
- * minutes by a gamma factor (squared variation 0.5), and messages come in small batches.
+ * minutes by a gamma factor (squared variation 0.5), and messages come in small batches. At least one.
  */
 function arrivals(random: Random, startMs: number, hours: number, perHour: number): number[] {
   const times: number[] = [];
@@ -78,6 +71,7 @@ function arrivals(random: Random, startMs: number, hours: number, perHour: numbe
       }
     }
   }
+  if (times.length === 0) times.push(Math.floor(startMs + random.uniform() * hours * HOUR_MS));
   times.sort((a, b) => a - b);
   return times;
 }
@@ -174,8 +168,8 @@ export function addAttack(background: Background, attack: Attack): AttackTruth {
       }
     }
   });
-  truth.startMs = times[0] ?? attack.startMs;
-  truth.endMs = times[times.length - 1] ?? attack.startMs + attack.hours * 60 * MINUTE_MS;
+  truth.startMs = times[0];
+  truth.endMs = times[times.length - 1];
   for (const message of added) traffic.messages.push(message);
   sortByTime(traffic.messages);
   traffic.attacks.push(truth);
