@@ -2,8 +2,9 @@
  * Evaluates the detector over seeded tenants and prints the figures it is held to:
  *
  *     node bench/detection/evaluate.ts [--scenarios relay,quiet-hybrid] [--trials N] [--seed 1]
- *          [--format message-trace-v2] [--json FILE] [--show] [--list]
+ *          [--driver records|files] [--format message-trace-v2] [--json FILE] [--show] [--list]
  *
+ * The driver `records` (the default) hands pairs to the core; `files` writes exports and scans them.
  * `--scenarios` takes beginnings of ids; `--show` lists the incidents nobody caused and the attacks that
  * were missed or leaked most. Exit 1 where a bound does not hold.
  */
@@ -11,8 +12,8 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { ExportFormat } from '../traffic/export-files.ts';
-import { fileDriver } from './file-driver.ts';
 import { judge } from './outcome.ts';
+import { recordDriver } from './record-driver.ts';
 import { markdown, resultOf, type ScenarioResult, verdict } from './report.ts';
 import type { TrialOutcome } from './scenario.ts';
 import { SCENARIOS } from './scenarios/registry.ts';
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     scenarios: { type: 'string' },
     trials: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    driver: { type: 'string', default: 'records' },
     format: { type: 'string' },
     json: { type: 'string' },
     show: { type: 'boolean', default: false },
@@ -39,7 +41,10 @@ if (chosen.length === 0) {
   process.stderr.write(`no scenario begins with ${wanted.join(' or ')}; --list names them all\n`);
   process.exit(2);
 }
-const driver = fileDriver((values.format as ExportFormat | undefined) ?? null);
+const driver =
+  values.driver === 'files'
+    ? (await import('./file-driver.ts')).fileDriver((values.format as ExportFormat | undefined) ?? null)
+    : recordDriver;
 const results: ScenarioResult[] = [];
 for (const scenario of chosen) {
   const began = performance.now();
