@@ -31,8 +31,8 @@ export const DETECTORS: readonly Detector[] = [
 ];
 
 /**
- * External recipients the tenant may reach in a sliding 24 hours (TERRL), by its licences: 1 licence 10,000,
- * 100 licences 22,059, 1,000 licences 72,446 (Microsoft 365 message MC1023294).
+ * External recipients the tenant may reach in a sliding 24 hours (TERRL), by its licenses: 1 license 10,000,
+ * 100 licenses 22,059, 1,000 licenses 72,446 (Microsoft 365 message MC1023294).
  */
 export function tenantRecipientLimit(licenses: number): number {
   return Math.round(500 * Math.pow(licenses, 0.7) + 9500);

@@ -16,7 +16,7 @@ export const MAILBOX_LIMIT_MARKS: readonly number[] = [0.8, 0.95];
 /** External recipients of all senders with an onmicrosoft.com address together in 24 hours (NDR 5.7.236, 2026). */
 export const ONMICROSOFT_RECIPIENT_LIMIT = 100;
 export const ONMICROSOFT_LIMIT_MARKS: readonly number[] = [1];
-/** The tenant's external recipient rate limit depends on its licences: `config` works it out. */
+/** The tenant's external recipient rate limit depends on its licenses: `config` works it out. */
 export const TENANT_LIMIT_MARKS: readonly number[] = [0.5, 0.8, 0.95];
 
 export const ceilings: Detector = {

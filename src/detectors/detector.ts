@@ -3,24 +3,18 @@
  * none, what to do about it, and its numbers. One file per series; the walk does the counting.
  */
 
-import type { Family, SeriesName } from '../core/incident-document.ts';
-import type { RunbookStep } from '../core/runbook.ts';
+import type { Family } from '../core/incident-document.ts';
+import type { DetectorGuide } from '../core/runbook.ts';
 import type { SeriesSettings } from '../core/series-settings.ts';
 
-export interface Detector {
-  readonly series: SeriesName;
+export interface Detector extends DetectorGuide {
   readonly families: readonly Family[];
-  /** A few words, for tables. */
-  readonly title: string;
   /** The behaviour it finds, in one sentence. */
   readonly finds: string;
   /** Which columns of an export prove it. */
   readonly proof: string;
   /** What it cannot see. */
   readonly gaps: readonly string[];
-  /** What looks the same and is harmless. */
-  readonly harmless: readonly string[];
-  readonly runbook: readonly RunbookStep[];
   readonly options: readonly DetectorOption[];
 }
 

@@ -24,7 +24,7 @@ export const mailbox: Detector = {
   proof:
     'SenderAddress (envelope) with an accepted domain, external RecipientAddress; Status and Subject tell spam from mass mail.',
   gaps: ['An attack on a mailbox that sends newsletters anyway, below its own record.'],
-  harmless: ['A newsletter, payslips or a mail merge: the first time it is an incident, of medium severity at most.'],
+  harmless: ['A newsletter, payslips or a mail merge, the first time it is seen.'],
   runbook: [mailboxTrafficStep, mailboxSignInStep, mailboxRuleStep, mailboxSmtpStep, restrictedStep],
   options: seriesOptions(mailboxSeries),
 };

@@ -1,0 +1,123 @@
+/**
+ * The options of the command line, as data: `main.ts` builds the parser from them, `help.ts` the help,
+ * `scan-options.ts` checks their values. This file is loaded at every start: it imports nothing.
+ */
+
+export interface OptionText {
+  /** `--name <VALUE>`, in the notation of commander. */
+  readonly flags: string;
+  readonly description: string;
+  /** A value that works, for errors. */
+  readonly example?: string;
+}
+
+export const FORMAT_IDS = ['auto', 'message-trace', 'enhanced-summary'] as const;
+export const DATE_ORDERS = ['mdy', 'dmy', 'ymd'] as const;
+export const READERS = ['auto', 'js', 'fast-csv'] as const;
+export const OUTPUTS = ['table', 'ndjson'] as const;
+
+export const DEFAULT_EVIDENCE_ROWS = 10;
+export const MAX_EVIDENCE_ROWS = 1_000;
+export const DEFAULT_MEMORY_MIB = 1_024;
+export const MIN_MEMORY_MIB = 64;
+
+export const SCAN_OPTIONS: readonly OptionText[] = [
+  {
+    flags: '--accepted-domains <FILE|NAMES>',
+    description:
+      'the domains registered in the tenant: Get-AcceptedDomain as CSV or JSON, a name per line, or a.com,b.com',
+    example: 'accepted-domains.csv',
+  },
+  { flags: '--tenant <NAME>', description: 'name of the tenant, such as contoso', example: 'contoso' },
+  {
+    flags: '--licenses <N>',
+    description: 'licenses of the tenant: watch how near it is to its limit of outside recipients',
+    example: '100',
+  },
+  {
+    flags: '--time-zone <ZONE>',
+    description: 'zone of the office hours, such as Europe/Berlin (default: UTC)',
+    example: 'Europe/Berlin',
+  },
+  {
+    flags: '--since <TIME>',
+    description: 'leave out rows before, such as 2026-09-01 or 2026-09-01T08:00:00Z',
+    example: '2026-09-01',
+  },
+  { flags: '--until <TIME>', description: 'leave out rows from then on', example: '2026-10-01' },
+  {
+    flags: '--report-since <TIME>',
+    description: 'learn from all rows, report incidents detected from then on',
+    example: '2026-09-08',
+  },
+  {
+    flags: '--format <ID>',
+    description: `format of the exports: ${FORMAT_IDS.join(', ')} (default: auto)`,
+    example: 'message-trace',
+  },
+  {
+    flags: '--date-order <ORDER>',
+    description: 'order of day, month and year where a file does not tell: mdy, dmy, ymd',
+    example: 'dmy',
+  },
+  { flags: '--reader <NAME>', description: 'CSV reader: auto, js, fast-csv (default: auto)', example: 'js' },
+  {
+    flags: '--output <FORM>',
+    description: 'table for people, ndjson for programs (default: table)',
+    example: 'ndjson',
+  },
+  {
+    flags: '--out <FILE>',
+    description: 'write the incidents to a file instead of stdout',
+    example: 'incidents.ndjson',
+  },
+  { flags: '--ledger <FILE>', description: 'write what became of every row, as JSON', example: 'ledger.json' },
+  {
+    flags: '--evidence-out <FILE>',
+    description: 'write where the evidence stands in the files, as NDJSON',
+    example: 'evidence.ndjson',
+  },
+  {
+    flags: '--fail-on <SEVERITY>',
+    description: 'exit 3 if an incident is low, medium, high or critical, or graver',
+    example: 'high',
+  },
+  {
+    flags: '--evidence <N>',
+    description: `sample rows of an incident (default: ${DEFAULT_EVIDENCE_ROWS})`,
+    example: String(DEFAULT_EVIDENCE_ROWS),
+  },
+  {
+    flags: '--memory <MIB>',
+    description: `memory for rows; more of them go to temporary files (default: ${DEFAULT_MEMORY_MIB})`,
+    example: String(DEFAULT_MEMORY_MIB),
+  },
+  { flags: '--quiet', description: 'nothing on stderr but errors' },
+];
+
+/** `--accepted-domains` of `--accepted-domains <FILE|NAMES>`. */
+export function optionName(option: OptionText): string {
+  return option.flags.split(' ', 1)[0];
+}
+
+/** Values as typed, by the camel-case name of the option. */
+export interface RawScanOptions {
+  acceptedDomains?: string;
+  tenant?: string;
+  licenses?: string;
+  timeZone?: string;
+  since?: string;
+  until?: string;
+  reportSince?: string;
+  format?: string;
+  dateOrder?: string;
+  reader?: string;
+  output?: string;
+  out?: string;
+  ledger?: string;
+  evidenceOut?: string;
+  failOn?: string;
+  evidence?: string;
+  memory?: string;
+  quiet?: boolean;
+}

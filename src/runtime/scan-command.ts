@@ -1,0 +1,105 @@
+/** The command `scan`: options, the scan, and its results where they belong. */
+
+import { checkOutputFile, writeOutputFile } from '../adapters/file/output-file.ts';
+import { readReferenceFile } from '../adapters/file/reference-file.ts';
+import { EXPORT_COMMAND } from '../config/accepted-domains.ts';
+import { DETECTORS } from '../config/detection.ts';
+import type { RawScanOptions } from '../config/options.ts';
+import { resolveScanOptions, type ScanSettings } from '../config/scan-options.ts';
+import { SEVERITIES, SEVERITY_NUMBERS } from '../core/incident-document.ts';
+import type { ExitCode } from '../core/outcome.ts';
+import { evidenceNdjson, incidentsNdjson, ledgerJson } from '../reports/ndjson.ts';
+import { anyRefused, notes, refusedFiles } from '../reports/notes.ts';
+import { incidentTable } from '../reports/table.ts';
+import { createProgressLine } from './progress.ts';
+import type { ScanResult } from './scan.ts';
+
+export interface Streams {
+  stdout: NodeJS.WriteStream;
+  stderr: NodeJS.WriteStream;
+}
+
+/** Runs the command; errors that a person can settle are thrown as RelaywatchError. */
+export async function runScan(
+  paths: readonly string[],
+  raw: RawScanOptions,
+  { stdout, stderr }: Streams,
+): Promise<ExitCode> {
+  const settings = await resolveScanOptions(paths, raw, {
+    nowMs: Date.now(),
+    readFile: (path) => readReferenceFile(path, '--accepted-domains'),
+  });
+  await checkOutputs(settings);
+  const result = await scanWithProgress(settings, stderr);
+  // Results come last: a failure before leaves stdout empty.
+  if (settings.evidenceOut !== null) {
+    await writeOutputFile(settings.evidenceOut, evidenceNdjson(result.evidence, result.ledger.files));
+  }
+  if (settings.ledger !== null) await writeOutputFile(settings.ledger, ledgerJson(result.ledger));
+  stderr.write(refusedFiles(result.ledger));
+  if (!settings.quiet) stderr.write(commandNotes(settings, result));
+  const report = reportText(settings, result, settings.out === null && hasColour(stdout));
+  if (settings.out === null) await writeAll(stdout, report);
+  else await writeOutputFile(settings.out, report);
+  return exitCode(settings, result);
+}
+
+async function checkOutputs({ paths, out, ledger, evidenceOut }: ScanSettings): Promise<void> {
+  if (out !== null) await checkOutputFile(out, '--out', paths);
+  if (ledger !== null) await checkOutputFile(ledger, '--ledger', paths);
+  if (evidenceOut !== null) await checkOutputFile(evidenceOut, '--evidence-out', paths);
+}
+
+async function scanWithProgress(settings: ScanSettings, stderr: NodeJS.WriteStream): Promise<ScanResult> {
+  const { scan } = await import('./scan.ts');
+  const progress = createProgressLine(stderr, settings.quiet);
+  try {
+    return await scan({ ...settings, onProgress: progress.update });
+  } finally {
+    progress.clear();
+  }
+}
+
+function commandNotes(settings: ScanSettings, result: ScanResult): string {
+  return notes({
+    warnings: [...settings.warnings, ...result.warnings],
+    inferred: result.inferred,
+    exportCommand: EXPORT_COMMAND,
+    ledger: result.ledger,
+    ledgerFile: settings.ledger,
+  });
+}
+
+function reportText(settings: ScanSettings, result: ScanResult, colour: boolean): string {
+  if (settings.output === 'ndjson') return incidentsNdjson(result.incidents);
+  return incidentTable({
+    incidents: result.incidents,
+    summary: result.summary,
+    inferred: result.inferred !== null,
+    tenant: settings.tenantName,
+    guides: DETECTORS,
+    colour,
+  });
+}
+
+/** Colours only on a terminal that can show them (no-color.org). */
+function hasColour(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+}
+
+/** Writes a text; a reader that has gone away (EPIPE) is no failure, it has seen what it wanted. */
+function writeAll(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(text, (error) => {
+      if (error === null || error === undefined || (error as NodeJS.ErrnoException).code === 'EPIPE') resolve();
+      else reject(error);
+    });
+  });
+}
+
+function exitCode({ failOn }: ScanSettings, { incidents, ledger }: ScanResult): ExitCode {
+  if (anyRefused(ledger.files)) return 1;
+  if (failOn === null) return 0;
+  const least = SEVERITY_NUMBERS[SEVERITIES.indexOf(failOn)];
+  return incidents.some((incident) => incident.event.severity >= least) ? 3 : 0;
+}
