@@ -117,8 +117,11 @@ export class PairTable implements PairSink {
     this.addAt(observation.words, observation.doubles, 0, 0);
   }
 
-  /** Adds the record at `words[base]`, whose event time is `doubles[doubleBase]`. */
-  addAt(words: Uint32Array, doubles: Float64Array, base: number, doubleBase: number): void {
+  /**
+   * Adds the record at `words[base]`, whose event time is `doubles[doubleBase]`. A record that was
+   * merged and counted before (`isCounted`) is not counted again.
+   */
+  addAt(words: Uint32Array, doubles: Float64Array, base: number, doubleBase: number, isCounted = false): void {
     const messageLo = words[base + MESSAGE_LO];
     const messageHi = words[base + MESSAGE_HI];
     const recipientLo = words[base + RECIPIENT_LO];
@@ -143,7 +146,7 @@ export class PairTable implements PairSink {
     }
     this.#append(words, doubles, base, doubleBase);
     this.#slots[slot] = this.#count;
-    this.#counts.count('accepted', fileOf(words, base));
+    if (!isCounted) this.#counts.count('accepted', fileOf(words, base));
     if (this.#count * 4 > this.#slots.length * 3) this.#grow();
   }
 

@@ -1,7 +1,6 @@
 /** Order is made, not assumed: merged records sorted by (event time, pair) into blocks of a UTC day. */
 
 import { DAY_MS, dayOf } from './calendar.ts';
-import type { PairTable } from './identity.ts';
 import {
   MESSAGE_HI,
   MESSAGE_LO,
@@ -19,8 +18,16 @@ export interface SortedBlock {
   count: number;
 }
 
+/** Records in any order: a table of pairs, or a run read back from disk. */
+export interface RecordSource {
+  readonly size: number;
+  timeOf(index: number): number;
+  /** Copies record `index` to `target[base]`. */
+  copyTo(index: number, target: Uint32Array, base: number): void;
+}
+
 /** Calls `visit` with a sorted block per UTC day that has records, oldest first. */
-export function visitDays(table: PairTable, visit: (block: SortedBlock) => void): void {
+export function visitDays(table: RecordSource, visit: (block: SortedBlock) => void): void {
   const days = new Map<number, number>();
   for (let index = 0; index < table.size; index++) {
     const day = dayOf(table.timeOf(index));
@@ -72,7 +79,7 @@ class DaySorter {
     this.#doubles = new Float64Array(buffer);
   }
 
-  sort(table: PairTable, indexes: Uint32Array, day: number): SortedBlock {
+  sort(table: RecordSource, indexes: Uint32Array, day: number): SortedBlock {
     const count = indexes.length;
     const dayStart = day * DAY_MS;
     for (let place = 0; place < count; place++) {

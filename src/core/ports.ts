@@ -42,3 +42,11 @@ export interface PairText {
 export interface TextSource {
   read(file: number, offset: number, recipientLo: number, recipientHi: number): PairText;
 }
+
+/** Keeps records outside memory, in named runs that are appended to and read back whole. */
+export interface SpillStore {
+  append(run: string, records: Uint32Array): void;
+  /** All records of a run, in the order in which they were appended; empty for one that does not exist. */
+  read(run: string): Uint32Array;
+  remove(run: string): void;
+}

@@ -1,20 +1,28 @@
 /** `scan`: exports in, incidents out, in one process and without any service. */
 
+import { SpillFolder } from '../adapters/file/spill-folder.ts';
 import { detectionSettings } from '../config/detection.ts';
 import { AcceptedDomains, expandAcceptedDomains } from '../core/accepted-domains.ts';
 import { hourSlotsOf } from '../core/calendar.ts';
+import { PairCollector } from '../core/collect.ts';
 import { describeIncidents } from '../core/documents.ts';
-import { ChosenTexts, ObservationCounts, PairTable } from '../core/identity.ts';
+import { ChosenTexts, ObservationCounts } from '../core/identity.ts';
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
 import { DomainInference } from '../core/inference.ts';
 import { emptyRowCounts, type FileLedger, type Ledger, type RowCounts } from '../core/ledger.ts';
-import { visitDays } from '../core/order.ts';
 import { RelaywatchError } from '../core/outcome.ts';
+import type { SpillStore } from '../core/ports.ts';
 import type { AcceptedDomain, DetectionRange, TenantSettings } from '../core/settings.ts';
 import type { ScanSummary } from '../core/summary.ts';
 import { TenantModel } from '../core/tenant.ts';
 import { Walk } from '../core/walk/walk.ts';
 import { type PreparedInputs, prepareInputs, readInputs } from './inputs.ts';
+
+const MIB = 1_048_576;
+/** Memory that the process needs besides records: Node, buffers for reading, what the walk remembers. */
+const PROCESS_MIB = 112;
+const SMALLEST_TABLE_MIB = 16;
+const INFERRED_FROM = 'domains that send without FromIP, or receive mail that comes in';
 
 export type DateOrder = 'mdy' | 'dmy' | 'ymd';
 export type ReaderName = 'auto' | 'js' | 'fast-csv';
@@ -74,14 +82,16 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
     nowMs: options.range.nowMs,
     temporaryFolder: options.temporaryFolder,
   });
+  const spill = new SpillFolder(options.temporaryFolder);
   try {
-    return await scanPrepared(prepared, options);
+    return await scanPrepared(prepared, options, spill);
   } finally {
+    spill.dispose();
     await prepared.dispose();
   }
 }
 
-async function scanPrepared(prepared: PreparedInputs, options: ScanOptions): Promise<ScanResult> {
+async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spill: SpillStore): Promise<ScanResult> {
   const { dictionaries } = prepared;
   const idTexts = {
     domain: (id: number) => dictionaries.domains.text(id),
@@ -90,15 +100,25 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions): Pro
   };
   const counts = new ObservationCounts();
   const chosen = new ChosenTexts();
-  const table = new PairTable(counts, chosen, idTexts, prepared.textSource);
-  await readInputs(prepared, table, options.onProgress);
-  table.seal();
+  const collector = new PairCollector({
+    counts,
+    chosen,
+    ids: idTexts,
+    texts: prepared.textSource,
+    memoryBytes: Math.max(SMALLEST_TABLE_MIB, options.memoryMiB - PROCESS_MIB) * MIB,
+    spill,
+  });
+  await readInputs(prepared, collector, options.onProgress);
 
   const organization = organizationOf(prepared);
-  const inferred = options.tenant.acceptedDomains === null ? inferDomains(table, idTexts.domain) : null;
+  const inference = options.tenant.acceptedDomains === null ? new DomainInference() : null;
+  collector.merge((words, base) => {
+    inference?.add(words, base);
+  });
+  const inferred = inference === null ? null : inference.domains(idTexts.domain);
   const accepted = new AcceptedDomains(
     expandAcceptedDomains(
-      options.tenant.acceptedDomains ?? inferred?.domains ?? [],
+      options.tenant.acceptedDomains ?? inferred ?? [],
       organization?.name === undefined ? [] : [organization.name],
       options.tenant.key,
     ),
@@ -109,7 +129,7 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions): Pro
     hourSlotsOf(options.tenant.timeZone),
     idTexts,
   );
-  visitDays(table, (block) => walk.block(block));
+  collector.visitBlocks((block) => walk.block(block));
   walk.finish(nowOf(walk, options.range));
 
   const described = describeIncidents(
@@ -122,7 +142,7 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions): Pro
   return {
     ...described,
     ledger: ledgerOf(prepared.ledgerFiles, counts),
-    inferred,
+    inferred: inferred === null ? null : { domains: inferred, from: INFERRED_FROM },
     summary: { ...walk.seen, acceptedDomains: [...accepted.list] },
     warnings: prepared.warnings,
   };
@@ -132,15 +152,6 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions): Pro
 function nowOf(walk: Walk, range: DetectionRange): number {
   if (range.untilMs !== null) return Math.min(range.untilMs, range.nowMs);
   return walk.seen.lastMs ?? range.nowMs;
-}
-
-function inferDomains(table: PairTable, textOf: (id: number) => string): ScanResult['inferred'] {
-  const inference = new DomainInference();
-  table.forEach((words, _doubles, base) => inference.add(words, base));
-  return {
-    domains: inference.domains(textOf),
-    from: 'domains that send without FromIP or receive mail that comes in',
-  };
 }
 
 function organizationOf(prepared: PreparedInputs): { id?: string; name?: string } | null {
