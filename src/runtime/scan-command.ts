@@ -54,7 +54,8 @@ async function scanWithProgress(settings: ScanSettings, stderr: NodeJS.WriteStre
   const { scan } = await import('./scan.ts');
   const progress = createProgressLine(stderr, settings.quiet);
   try {
-    return await scan({ ...settings, onProgress: progress.update });
+    const fileHashes = settings.ledger !== null || settings.evidenceOut !== null;
+    return await scan({ ...settings, fileHashes, onProgress: progress.update });
   } finally {
     progress.clear();
   }

@@ -13,6 +13,8 @@ export class SpillFolder implements SpillStore {
   #folder: string | null = null;
   readonly #waiting = new Map<string, Uint8Array[]>();
   #waitingBytes = 0;
+  /** Nothing stays behind when the process is ended in between. */
+  readonly #onExit = (): void => this.#removeFolder();
 
   /** The folder itself is made when the first records are spilled. */
   constructor(parent: string = tmpdir()) {
@@ -43,14 +45,23 @@ export class SpillFolder implements SpillStore {
 
   /** Removes the folder and all that is in it. */
   dispose(): void {
+    process.off('exit', this.#onExit);
+    this.#removeFolder();
+  }
+
+  #removeFolder(): void {
     if (this.#folder !== null) rmSync(this.#folder, { recursive: true, force: true });
     this.#folder = null;
   }
 
   #write(): void {
     if (this.#waitingBytes === 0) return;
-    this.#folder ??= mkdtempSync(join(this.#parent, 'relaywatch-'));
-    for (const [run, parts] of this.#waiting) appendFileSync(join(this.#folder, run), Buffer.concat(parts));
+    if (this.#folder === null) {
+      process.on('exit', this.#onExit);
+      this.#folder = mkdtempSync(join(this.#parent, 'relaywatch-'));
+    }
+    const folder = this.#folder;
+    for (const [run, parts] of this.#waiting) appendFileSync(join(folder, run), Buffer.concat(parts));
     this.#waiting.clear();
     this.#waitingBytes = 0;
   }
