@@ -7,6 +7,7 @@ import {
   EVIDENCE_EITHER,
   EVIDENCE_MDY,
   EVIDENCE_NONE,
+  EVIDENCE_SAME,
   parseEventTime,
 } from '../../src/core/event-time.ts';
 
@@ -144,7 +145,7 @@ describe('evidence of the order', () => {
     ['13-9-2026 18:10', EVIDENCE_DMY],
     ['30/2/2026 18:10', EVIDENCE_NONE],
     ['29/2/2024 18:10', EVIDENCE_DMY],
-    ['5/5/2026 18:10', EVIDENCE_NONE],
+    ['5/5/2026 18:10', EVIDENCE_SAME],
     ['05.09.2026 18:10:13', EVIDENCE_NONE],
     ['2026/09/05 18:10', EVIDENCE_NONE],
     ['2026-09-05T18:10:13Z', EVIDENCE_NONE],

@@ -1,0 +1,126 @@
+/**
+ * The contract of every export format: which columns it has, what they mean, and how sure a header
+ * makes us. A format is data; `row.ts` does the work. A new format is one file and a line in
+ * `config/registry.ts`.
+ */
+
+/** What a column of an export means to relaywatch. */
+export type ColumnRole =
+  | 'event_time'
+  /** P1 sender (MAIL FROM) where the source has it. */
+  | 'sender'
+  | 'recipient'
+  /** Several recipients with their events in one cell: `ann@a.example##Receive, Send;bob@...`. */
+  | 'recipient_status'
+  | 'status'
+  | 'subject'
+  | 'message_id'
+  /** Network message id. */
+  | 'message_trace_id'
+  | 'to_ip'
+  | 'from_ip'
+  | 'direction'
+  | 'connector'
+  /** Name or GUID of the tenant, the same in every row. */
+  | 'organization'
+  /** Bounds of the query that made the export: they can settle the order of day and month. */
+  | 'start_date'
+  | 'end_date';
+
+export interface TraceFormat {
+  /** Name on the command line and in the ledger. */
+  id: string;
+  /** What a person calls it. */
+  title: string;
+  shapes: readonly ('csv' | 'json')[];
+  /**
+   * Rank when two formats tell the same field of a pair: 1 (believed first) to 7. Formats whose
+   * fields are documented and exact come before those that leave open which sender they show.
+   */
+  rank: number;
+  /**
+   * Names of each role's column, canonical (lower case, letters and digits alone), the documented
+   * name first: where a header has two of them, the earlier one counts.
+   */
+  columns: Readonly<Partial<Record<ColumnRole, readonly string[]>>>;
+  /** Of each group at least one role must be there. */
+  required: readonly (readonly ColumnRole[])[];
+  /** Columns of other exports: a header with one of them is not this format. */
+  foreign: readonly string[];
+}
+
+/** An export that people have and that cannot be read as a trace: what it is, and what it is for. */
+export interface OtherExport {
+  title: string;
+  /** Canonical column names that are all there. */
+  columns: readonly string[];
+  hint: string;
+}
+
+/** Index of each role's column in a file; -1 where the file has none. */
+export type RoleColumns = Readonly<Record<ColumnRole, number>>;
+
+export interface FormatMatch {
+  format: TraceFormat;
+  roles: RoleColumns;
+  /** Columns recognised by their documented name; decides between two formats that both fit. */
+  documented: number;
+}
+
+const ROLES: readonly ColumnRole[] = [
+  'event_time',
+  'sender',
+  'recipient',
+  'recipient_status',
+  'status',
+  'subject',
+  'message_id',
+  'message_trace_id',
+  'to_ip',
+  'from_ip',
+  'direction',
+  'connector',
+  'organization',
+  'start_date',
+  'end_date',
+];
+
+/** `Sender Address`, `sender_address` and `SenderAddress` are one name. */
+export function canonicalColumn(name: string): string {
+  return name.toLowerCase().replace(/[^\p{L}\p{Nd}]/gu, '');
+}
+
+/** Fits a format to the canonical names of a header; null where a required role is missing. */
+export function matchFormat(format: TraceFormat, header: readonly string[]): FormatMatch | null {
+  if (missingRoles(format, header).length > 0) return null;
+  if (format.foreign.some((name) => header.includes(name))) return null;
+  const roles = {} as Record<ColumnRole, number>;
+  let documented = 0;
+  for (const role of ROLES) {
+    const names = format.columns[role] ?? [];
+    const found = names.find((name) => header.includes(name));
+    roles[role] = found === undefined ? -1 : header.indexOf(found);
+    if (found !== undefined && found === names[0]) documented += 1;
+  }
+  return { format, roles, documented };
+}
+
+/** The format that fits a header best; null where none does. */
+export function recogniseFormat(formats: readonly TraceFormat[], header: readonly string[]): FormatMatch | null {
+  let best: FormatMatch | null = null;
+  for (const format of formats) {
+    const match = matchFormat(format, header);
+    if (match !== null && (best === null || match.documented > best.documented)) best = match;
+  }
+  return best;
+}
+
+/** Documented names of what a header lacks for a format, one text per missing group. */
+export function missingRoles(format: TraceFormat, header: readonly string[]): string[] {
+  const missing: string[] = [];
+  for (const group of format.required) {
+    const names = group.map((role) => format.columns[role] ?? []);
+    if (!names.flat().some((name) => header.includes(name))) missing.push(names.map((some) => some[0]).join(' or '));
+  }
+  return missing;
+}

@@ -1,0 +1,43 @@
+/**
+ * Get-MessageTrace and Get-MessageTraceV2, as Export-Csv or ConvertTo-Json write them: one row per
+ * message and recipient. V2 keeps the names of V1 and drops some; Select-Object leaves any subset in
+ * any order, so the two are one format. `SenderAddress` is the envelope sender, `FromIP` is empty when
+ * a cloud mailbox sent the message (Microsoft, message trace FAQ; Get-MessageTraceV2).
+ */
+
+import type { TraceFormat } from './format.ts';
+
+export const messageTrace: TraceFormat = {
+  id: 'message-trace',
+  title: 'Get-MessageTrace / Get-MessageTraceV2',
+  shapes: ['csv', 'json'],
+  rank: 2,
+  columns: {
+    event_time: [
+      'received',
+      'receivedutc',
+      'receiveddatetime',
+      'datetimeutc',
+      'datereceived',
+      'receiveddate',
+      'timestamp',
+      'date',
+      'datetime',
+      'time',
+    ],
+    sender: ['senderaddress', 'sender', 'fromaddress', 'from'],
+    recipient: ['recipientaddress', 'recipient', 'recipients', 'toaddress', 'to'],
+    status: ['status', 'deliverystatus'],
+    subject: ['subject', 'messagesubject'],
+    message_id: ['messageid', 'internetmessageid'],
+    message_trace_id: ['messagetraceid', 'networkmessageid', 'traceid'],
+    to_ip: ['toip', 'recipientip'],
+    from_ip: ['fromip', 'senderip', 'originalclientip'],
+    organization: ['organization'],
+    start_date: ['startdate'],
+    end_date: ['enddate'],
+  },
+  required: [['event_time'], ['sender'], ['recipient'], ['message_trace_id', 'message_id']],
+  // Event logs and Defender's EmailEvents also have senders and recipients, but other rows.
+  foreign: ['eventid', 'event', 'recipientstatus', 'emaildirection', 'sendermailfromaddress'],
+};

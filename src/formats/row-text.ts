@@ -1,0 +1,56 @@
+/** The strings of one row, read again from its export: what an incident shows of a pair. */
+
+import type { AddressReader } from '../core/address.ts';
+import type { PairText } from '../core/ports.ts';
+import type { RecordView } from '../readers/reader.ts';
+import { recipientPart, splitRecipient, trimMessageId, trimMessageTraceId, trimmed } from './cells.ts';
+import type { RoleColumns } from './format.ts';
+
+const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/**
+ * The texts of a record, in the forms in which rows are compared: two exports of the same row that
+ * differ in dashes, brackets or case give the same texts. The recipient is the one with the given hash.
+ */
+export function readRowText(
+  view: RecordView,
+  roles: RoleColumns,
+  addresses: AddressReader,
+  recipientLo: number,
+  recipientHi: number,
+): Omit<PairText, 'file' | 'offset' | 'length'> {
+  const { bytes, starts, ends } = view;
+  let messageTraceId = '';
+  if (roles.message_trace_id >= 0) {
+    trimMessageTraceId(bytes, starts[roles.message_trace_id], ends[roles.message_trace_id]);
+    messageTraceId = text(bytes, trimmed.start, trimmed.end).replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+    messageTraceId = messageTraceId.replaceAll('-', '');
+  }
+  let messageId = '';
+  if (roles.message_id >= 0) {
+    trimMessageId(bytes, starts[roles.message_id], ends[roles.message_id]);
+    messageId = text(bytes, trimmed.start, trimmed.end);
+  }
+  const sender = addresses.sender(bytes, starts[roles.sender], ends[roles.sender]) ? addresses.text() : '';
+  const subject = roles.subject < 0 ? '' : text(bytes, starts[roles.subject], ends[roles.subject]);
+  const recipient = findRecipient(view, roles, addresses, recipientLo, recipientHi);
+  return { messageTraceId, messageId, sender, recipient, subject };
+}
+
+function findRecipient(view: RecordView, roles: RoleColumns, addresses: AddressReader, lo: number, hi: number): string {
+  const { bytes, starts, ends } = view;
+  if (roles.recipient_status < 0) {
+    return addresses.recipient(bytes, starts[roles.recipient], ends[roles.recipient]) ? addresses.text() : '';
+  }
+  const end = ends[roles.recipient_status];
+  for (let from = starts[roles.recipient_status]; from < end; from = recipientPart.next) {
+    splitRecipient(bytes, from, end);
+    if (!addresses.recipient(bytes, recipientPart.start, recipientPart.end)) continue;
+    if (addresses.lo === lo && addresses.hi === hi) return addresses.text();
+  }
+  return '';
+}
+
+function text(bytes: Uint8Array, start: number, end: number): string {
+  return DECODER.decode(bytes.subarray(start, end));
+}

@@ -1,0 +1,427 @@
+/**
+ * Rows of an export to observations of pairs. One extractor per file: it takes the records that a
+ * reader finds, fills one scratch record for each pair and hands it on. Nothing becomes a string and
+ * nothing is allocated unless a row is refused, or has text that is not ASCII in an address.
+ */
+
+import ipaddr from 'ipaddr.js';
+import type { AddressReader } from '../core/address.ts';
+import type { Dictionary } from '../core/dictionary.ts';
+import { type DateOrder, parseEventTime } from '../core/event-time.ts';
+import type { KeyedHash } from '../core/hash.ts';
+import type { DeadLetterCode } from '../core/outcome.ts';
+import type { PairSink, RowCounter } from '../core/ports.ts';
+import {
+  CONNECTOR,
+  createRecordScratch,
+  DIRECTION_INBOUND,
+  DIRECTION_NONE,
+  DIRECTION_OUTBOUND,
+  DIRECTION_SHIFT,
+  FLAGS,
+  HAS_IP_COLUMNS,
+  MESSAGE_HI,
+  MESSAGE_ID_HI,
+  MESSAGE_ID_LO,
+  MESSAGE_LO,
+  RANK_CONNECTOR_SHIFT,
+  RANK_MESSAGE_ID_SHIFT,
+  RANK_SENDER_SHIFT,
+  RANK_SOURCE_SHIFT,
+  RANK_SUBJECT_SHIFT,
+  RECIPIENT_DOMAIN,
+  RECIPIENT_HI,
+  RECIPIENT_LO,
+  SENDER_DOMAIN,
+  SENDER_HI,
+  SENDER_KIND_SHIFT,
+  SENDER_LO,
+  SENDER_NULL,
+  SOURCE,
+  STATUSES_SEEN_SHIFT,
+  SUBJECT,
+  TO_IP_PRESENT,
+  writePosition,
+} from '../core/record.ts';
+import type { RecordView } from '../readers/reader.ts';
+import {
+  excerpt,
+  recipientPart,
+  splitRecipient,
+  statusOfEvents,
+  statusOfWord,
+  trimBlanks,
+  trimMessageId,
+  trimMessageTraceId,
+  trimmed,
+} from './cells.ts';
+import { canonicalColumn, type FormatMatch, type RoleColumns } from './format.ts';
+
+const HOUR_MS = 3_600_000;
+/** Rows before it are dead letters: Exchange Online is younger, so such a time is a broken one. */
+export const EARLIEST_MS = Date.UTC(2000, 0, 1);
+/** How far an event time may lie after the present: clocks and zones differ, years do not. */
+export const FUTURE_TOLERANCE_MS = 24 * HOUR_MS;
+/** Organisations kept of one run: more than one is an error already. */
+const MAX_ORGANIZATIONS = 8;
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** IPv6 texts kept with their canonical form. */
+const MAX_SOURCE_SPELLINGS = 65_536;
+
+/** What the rows of a run share: all ids and hashes come from here. */
+export interface RowContext {
+  hash: KeyedHash;
+  addresses: AddressReader;
+  domains: Dictionary;
+  sources: Dictionary;
+  connectors: Dictionary;
+  /** GUIDs and names of the tenant found in the rows, lower case. */
+  organizations: { ids: string[]; names: string[] };
+  sinceMs: number | null;
+  untilMs: number | null;
+  nowMs: number;
+}
+
+export interface RowFile {
+  match: FormatMatch;
+  /** Canonical column names, to know the header again where exports were joined to one file. */
+  header: readonly string[];
+  dateOrder: DateOrder | null;
+  /** The file's number in the run. */
+  number: number;
+}
+
+export class RowExtractor {
+  /** Observations handed to the sink. */
+  rows = 0;
+  readonly #context: RowContext;
+  readonly #file: RowFile;
+  readonly #roles: RoleColumns;
+  readonly #sink: PairSink;
+  readonly #counter: RowCounter;
+  readonly #scratch = createRecordScratch();
+  readonly #earliestMs: number;
+  readonly #latestMs: number;
+  readonly #sinceMs: number;
+  readonly #untilMs: number;
+  readonly #rank: number;
+  readonly #formatFlags: number;
+  /** First and last event time of the observations: doubles that are written without an allocation. */
+  readonly #times = Float64Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
+  /** The organisation of the row before: nearly always that of this one. */
+  #organization = new Uint8Array(0);
+  /** Ids of canonical addresses by the id of their spelling, for what is no IPv4 address. */
+  readonly #sourceIds = new Map<string, number>();
+
+  constructor(context: RowContext, file: RowFile, sink: PairSink, counter: RowCounter) {
+    this.#context = context;
+    this.#file = file;
+    this.#roles = file.match.roles;
+    this.#sink = sink;
+    this.#counter = counter;
+    this.#earliestMs = EARLIEST_MS;
+    this.#latestMs = context.nowMs + FUTURE_TOLERANCE_MS;
+    this.#sinceMs = context.sinceMs ?? Number.NEGATIVE_INFINITY;
+    this.#untilMs = context.untilMs ?? Number.POSITIVE_INFINITY;
+    this.#rank = file.match.format.rank;
+    this.#formatFlags = this.#roles.from_ip >= 0 && this.#roles.to_ip >= 0 ? HAS_IP_COLUMNS : 0;
+  }
+
+  /** Earliest event time of the observations; null without one. */
+  get firstMs(): number | null {
+    return this.rows === 0 ? null : this.#times[0];
+  }
+
+  get lastMs(): number | null {
+    return this.rows === 0 ? null : this.#times[1];
+  }
+
+  /** Takes one record: every pair in it becomes an observation, a drop or a dead letter. */
+  record(view: RecordView): void {
+    const { bytes, starts, ends } = view;
+    const roles = this.#roles;
+    const context = this.#context;
+    const { words, doubles } = this.#scratch;
+
+    const time = roles.event_time;
+    if (!parseEventTime(bytes, starts[time], ends[time], this.#file.dateOrder, doubles, 0)) {
+      this.#refuseTime(view);
+      return;
+    }
+    const eventMs = doubles[0];
+    if (eventMs > this.#latestMs || eventMs < this.#earliestMs) {
+      const what = excerpt(bytes, starts[time], ends[time]);
+      if (eventMs > this.#latestMs)
+        this.#refuse(view, 'future_time', `"${what}" is more than 24 hours after the present`);
+      else this.#refuse(view, 'past_time', `"${what}" is before the year 2000`);
+      return;
+    }
+    if (eventMs < this.#sinceMs || eventMs >= this.#untilMs) {
+      this.#dropOutOfRange(view);
+      return;
+    }
+
+    let flags = this.#formatFlags;
+    const sender = roles.sender;
+    const addresses = context.addresses;
+    if (!addresses.sender(bytes, starts[sender], ends[sender])) {
+      this.#refuse(view, 'bad_sender', `sender "${excerpt(bytes, starts[sender], ends[sender])}" is no address`);
+      return;
+    }
+    words[SENDER_LO] = addresses.lo;
+    words[SENDER_HI] = addresses.hi;
+    words[SENDER_DOMAIN] = context.domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    flags |= addresses.kind << SENDER_KIND_SHIFT;
+    if (addresses.kind !== SENDER_NULL) flags |= this.#rank << RANK_SENDER_SHIFT;
+
+    if (this.#readMessageId(view)) flags |= this.#rank << RANK_MESSAGE_ID_SHIFT;
+    if (!this.#readMessage(view, eventMs)) {
+      this.#refuse(view, 'no_identity', 'neither a message trace id nor a Message-ID');
+      return;
+    }
+
+    words[SUBJECT] = 0;
+    const subject = roles.subject;
+    if (subject >= 0 && ends[subject] > starts[subject]) {
+      context.hash.bytes(bytes, starts[subject], ends[subject]);
+      words[SUBJECT] = context.hash.lo === 0 ? 1 : context.hash.lo;
+      flags |= this.#rank << RANK_SUBJECT_SHIFT;
+    }
+
+    words[SOURCE] = 0;
+    const fromIp = roles.from_ip;
+    if (fromIp >= 0 && ends[fromIp] > starts[fromIp]) {
+      const source = this.#readSource(bytes, starts[fromIp], ends[fromIp]);
+      words[SOURCE] = source;
+      if (source !== 0) flags |= this.#rank << RANK_SOURCE_SHIFT;
+    }
+    const toIp = roles.to_ip;
+    if (toIp >= 0 && ends[toIp] > starts[toIp]) {
+      trimBlanks(bytes, starts[toIp], ends[toIp]);
+      if (trimmed.end > trimmed.start) flags |= TO_IP_PRESENT;
+    }
+
+    words[CONNECTOR] = 0;
+    const connector = roles.connector;
+    if (connector >= 0 && ends[connector] > starts[connector]) {
+      trimBlanks(bytes, starts[connector], ends[connector]);
+      const id = context.connectors.intern(bytes, trimmed.start, trimmed.end);
+      words[CONNECTOR] = id;
+      if (id !== 0) flags |= this.#rank << RANK_CONNECTOR_SHIFT;
+    }
+    if (roles.direction >= 0) {
+      flags |= directionOf(bytes, starts[roles.direction], ends[roles.direction]) << DIRECTION_SHIFT;
+    }
+    if (roles.organization >= 0) this.#noteOrganization(bytes, starts[roles.organization], ends[roles.organization]);
+
+    writePosition(words, 0, this.#file.number, view.offset);
+    if (roles.recipient_status >= 0) {
+      this.#recipients(view, flags);
+      return;
+    }
+    let status = 0;
+    if (roles.status >= 0) {
+      status = statusOfWord(bytes, starts[roles.status], ends[roles.status]);
+      if (status < 0) {
+        const word = excerpt(bytes, starts[roles.status], ends[roles.status]);
+        this.#refuse(view, 'bad_status', `status "${word}" is none of Exchange`);
+        return;
+      }
+    }
+    this.#pair(view, starts[roles.recipient], ends[roles.recipient], flags, status);
+  }
+
+  /** Every recipient of a `recipient_status` cell. */
+  #recipients(view: RecordView, flags: number): void {
+    const { bytes } = view;
+    const cell = this.#roles.recipient_status;
+    const end = view.ends[cell];
+    let found = false;
+    for (let from = view.starts[cell]; from < end; ) {
+      splitRecipient(bytes, from, end);
+      const { start, end: addressEnd, eventsStart, eventsEnd } = recipientPart;
+      from = recipientPart.next;
+      if (start === addressEnd && eventsStart === eventsEnd) continue;
+      found = true;
+      this.#pair(view, start, addressEnd, flags, statusOfEvents(bytes, eventsStart, eventsEnd));
+    }
+    if (!found) this.#refuse(view, 'bad_recipient', 'no recipient');
+  }
+
+  #pair(view: RecordView, start: number, end: number, flags: number, status: number): void {
+    const context = this.#context;
+    const addresses = context.addresses;
+    if (!addresses.recipient(view.bytes, start, end)) {
+      this.#refuse(view, 'bad_recipient', `recipient "${excerpt(view.bytes, start, end)}" is no address`);
+      return;
+    }
+    const { words, doubles } = this.#scratch;
+    words[RECIPIENT_LO] = addresses.lo;
+    words[RECIPIENT_HI] = addresses.hi;
+    words[RECIPIENT_DOMAIN] = context.domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    words[FLAGS] = flags | status | (1 << (STATUSES_SEEN_SHIFT + status));
+    this.rows++;
+    const times = this.#times;
+    if (doubles[0] < times[0]) times[0] = doubles[0];
+    if (doubles[0] > times[1]) times[1] = doubles[0];
+    this.#sink.add(this.#scratch);
+  }
+
+  /** The hash of the Message-ID, without its angle brackets; false where the row has none. */
+  #readMessageId(view: RecordView): boolean {
+    const { words } = this.#scratch;
+    const column = this.#roles.message_id;
+    words[MESSAGE_ID_LO] = 0;
+    words[MESSAGE_ID_HI] = 0;
+    if (column < 0) return false;
+    trimMessageId(view.bytes, view.starts[column], view.ends[column]);
+    if (trimmed.start === trimmed.end) return false;
+    const hash = this.#context.hash;
+    hash.bytes(view.bytes, trimmed.start, trimmed.end);
+    words[MESSAGE_ID_LO] = hash.lo;
+    words[MESSAGE_ID_HI] = hash.hi;
+    return true;
+  }
+
+  /** The message's key: its network message id, else Message-ID, sender and second together. */
+  #readMessage(view: RecordView, eventMs: number): boolean {
+    const { words } = this.#scratch;
+    const hash = this.#context.hash;
+    const column = this.#roles.message_trace_id;
+    if (column >= 0) {
+      trimMessageTraceId(view.bytes, view.starts[column], view.ends[column]);
+      if (trimmed.start < trimmed.end) {
+        hash.lowerCaseWithoutDashes(view.bytes, trimmed.start, trimmed.end);
+        words[MESSAGE_LO] = hash.lo;
+        words[MESSAGE_HI] = hash.hi;
+        return true;
+      }
+    }
+    if (words[MESSAGE_ID_LO] === 0 && words[MESSAGE_ID_HI] === 0) return false;
+    const second = Math.floor(eventMs / 1000);
+    hash.words(
+      words[MESSAGE_ID_LO],
+      words[MESSAGE_ID_HI],
+      words[SENDER_LO],
+      words[SENDER_HI],
+      second % 4294967296,
+      Math.floor(second / 4294967296),
+    );
+    words[MESSAGE_LO] = hash.lo;
+    words[MESSAGE_HI] = hash.hi;
+    return true;
+  }
+
+  /** Id of an IP address in its canonical text; 0 for what is no address. */
+  #readSource(bytes: Uint8Array, start: number, end: number): number {
+    trimBlanks(bytes, start, end);
+    const from = trimmed.start;
+    const to = trimmed.end;
+    if (isIpv4(bytes, from, to)) return this.#context.sources.intern(bytes, from, to);
+    if (to - from < 2 || to - from > 80) return 0;
+    const spelling = String.fromCharCode(...bytes.subarray(from, to));
+    const known = this.#sourceIds.get(spelling);
+    if (known !== undefined) return known;
+    const id = this.#context.sources.internText(canonicalIp(spelling));
+    if (this.#sourceIds.size >= MAX_SOURCE_SPELLINGS) this.#sourceIds.clear();
+    this.#sourceIds.set(spelling, id);
+    return id;
+  }
+
+  #noteOrganization(bytes: Uint8Array, start: number, end: number): void {
+    const last = this.#organization;
+    if (end - start === last.length) {
+      let i = 0;
+      while (i < last.length && bytes[start + i] === last[i]) i++;
+      if (i === last.length) return;
+    }
+    this.#organization = new Uint8Array(bytes.subarray(start, end));
+    const name = new TextDecoder().decode(this.#organization).trim().toLowerCase();
+    const { ids, names } = this.#context.organizations;
+    const list = GUID.test(name) ? ids : names;
+    if (name !== '' && list.length < MAX_ORGANIZATIONS && !list.includes(name)) list.push(name);
+  }
+
+  /** Rows outside `--since` and `--until`: a record with three recipients is three of them. */
+  #dropOutOfRange(view: RecordView): void {
+    const cell = this.#roles.recipient_status;
+    let dropped = 0;
+    if (cell >= 0) {
+      const end = view.ends[cell];
+      for (let from = view.starts[cell]; from < end; from = recipientPart.next) {
+        splitRecipient(view.bytes, from, end);
+        if (recipientPart.start < recipientPart.end || recipientPart.eventsStart < recipientPart.eventsEnd) dropped++;
+      }
+    }
+    for (let i = Math.max(dropped, 1); i > 0; i--) this.#counter.drop('out_of_range');
+  }
+
+  /** A time that cannot be read is a broken row, unless the row is the header of a joined file. */
+  #refuseTime(view: RecordView): void {
+    if (isRepeatedHeader(view, this.#file.header)) {
+      this.#counter.drop('repeated_header');
+      return;
+    }
+    const column = this.#roles.event_time;
+    const text = excerpt(view.bytes, view.starts[column], view.ends[column]);
+    this.#refuse(view, 'bad_time', text === '' ? 'no event time' : `event time "${text}" cannot be read`);
+  }
+
+  #refuse(view: RecordView, code: DeadLetterCode, reason: string): void {
+    this.#counter.deadLetter({ code, reason, offset: view.offset, length: view.length, line: view.line });
+  }
+}
+
+function isRepeatedHeader(view: RecordView, header: readonly string[]): boolean {
+  if (view.count !== header.length) return false;
+  const decoder = new TextDecoder();
+  for (let i = 0; i < view.count; i++) {
+    if (view.ends[i] - view.starts[i] > 200) return false;
+    if (canonicalColumn(decoder.decode(view.bytes.subarray(view.starts[i], view.ends[i]))) !== header[i]) return false;
+  }
+  return true;
+}
+
+/** `1` or Inbound/Incoming, `2` or Outbound/Originating (Microsoft, Enhanced summary: directionality). */
+function directionOf(bytes: Uint8Array, start: number, end: number): number {
+  trimBlanks(bytes, start, end);
+  if (trimmed.start === trimmed.end) return DIRECTION_NONE;
+  const first = bytes[trimmed.start];
+  const letter = first | 0x20;
+  if (trimmed.end - trimmed.start === 1) {
+    return first === 0x31 ? DIRECTION_INBOUND : first === 0x32 ? DIRECTION_OUTBOUND : DIRECTION_NONE;
+  }
+  const second = bytes[trimmed.start + 1] | 0x20;
+  if (letter === 0x69 && second === 0x6e && (bytes[trimmed.start + 2] | 0x20) !== 0x74) return DIRECTION_INBOUND;
+  return letter === 0x6f ? DIRECTION_OUTBOUND : DIRECTION_NONE;
+}
+
+/** Four numbers of 0 to 255 without leading zeros: canonical as it stands. */
+function isIpv4(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < 7 || end - start > 15) return false;
+  let dots = 0;
+  let digits = 0;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const digit = bytes[i] - 0x30;
+    if (digit >= 0 && digit <= 9) {
+      if (digits === 1 && value === 0) return false;
+      value = value * 10 + digit;
+      if (++digits > 3 || value > 255) return false;
+    } else {
+      if (bytes[i] !== 0x2e || digits === 0) return false;
+      dots++;
+      digits = 0;
+      value = 0;
+    }
+  }
+  return dots === 3 && digits > 0;
+}
+
+/** RFC 5952 text of an IPv6 address without its zone, the IPv4 address of a mapped one; empty for other text. */
+function canonicalIp(text: string): string {
+  const plain = text.replace(/^\[|\]$/g, '').replace(/%.*$/, '');
+  if (!plain.includes(':') || !ipaddr.IPv6.isValid(plain)) return '';
+  const address = ipaddr.IPv6.parse(plain);
+  return address.isIPv4MappedAddress() ? address.toIPv4Address().toString() : address.toRFC5952String();
+}
