@@ -59,7 +59,7 @@ export function incidentTable(options: TableOptions): string {
     head(incidents, options, paint),
     ...incidents.map((incident) => block(incident, options.guides, paint)),
   ];
-  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return `${blocks.map((lines) => lines.join('\n')).join(`\n\n${paint.faint('─'.repeat(COLUMNS))}\n`)}\n`;
 }
 
 function byGravity(a: IncidentDocument, b: IncidentDocument): number {
@@ -109,7 +109,7 @@ function lookedAt(incidents: readonly IncidentDocument[], options: TableOptions)
   const gaps = calendarDays > summary.days ? `${days} with mail` : days;
   const lines = [
     `${tenant === undefined ? 'Looked at' : `${terminalSafe(tenant)},`} ${minute(firstMs)} to ${minute(lastMs)} UTC (${gaps})`,
-    `${counted(summary.pairs, 'recipient')} of all messages, ${formatCount(summary.external)} of them outside; ${formatCount(summary.unregistered)} got mail from a sender domain that is not registered here`,
+    `${counted(summary.pairs, 'recipient')}, ${formatCount(summary.external)} of them outside; ${formatCount(summary.unregistered)} of those were sent from domains that are not registered`,
     registered(options),
   ];
   if (incidents.length === 0) {
@@ -138,8 +138,8 @@ function overview(incident: IncidentDocument, index: number, paint: Paint): stri
     paint[severity](padEnd(severity.toUpperCase(), 8)),
     padEnd(words(type), 21),
     formatMinute(incident.event.start),
-    padEnd(counted(recipients, 'recipient'), 19),
-    truncate(who(incident), 34),
+    padEnd(counted(recipients, 'recipient'), 18),
+    truncate(who(incident), 24),
   ];
   return cells.join('  ').trimEnd();
 }
@@ -216,7 +216,7 @@ function when(incident: IncidentDocument): string {
   const told = Date.parse(detectedAt) - Date.parse(start);
   return [
     `${formatMinute(start)} to ${sameDay(start, end)} UTC${lastingMs > 0 ? ` (${formatDuration(lastingMs)})` : ''}`,
-    told > 0 ? `clear after ${formatDuration(told)}, at ${sameDay(start, detectedAt)}` : 'clear at once',
+    told > 0 ? `recognised after ${formatDuration(told)}, at ${sameDay(start, detectedAt)}` : 'recognised at once',
     reopened > 0 ? `${state}, reopened ${counted(reopened, 'time')}` : state,
   ].join('; ');
 }
@@ -247,7 +247,7 @@ function why(incident: IncidentDocument): string {
   if (at > observed) parts[0] += ' (at most 5 counted per message)';
   if (expected !== null) {
     parts.push(
-      `${formatCount(expected)} expected${p95 === null ? '' : `, ${formatCount(p95)} at most on 95 of 100 days`}`,
+      `${formatCount(expected)} expected${p95 === null ? '' : ` (95 % of the time up to ${formatCount(p95)})`}`,
     );
   }
   if (score !== null) parts.push(`score ${score}`);
@@ -258,7 +258,7 @@ function size(incident: IncidentDocument): string {
   const { recipients, messages, recipients_at_detection: atDetection, escalations } = incident.relaywatch.incident;
   const parts = [
     `${counted(recipients, 'recipient')} in ${counted(messages, 'message')}`,
-    `${formatCount(atDetection)} when it became clear`,
+    `${formatCount(atDetection)} when it was recognised`,
   ];
   if (escalations.length > 0) {
     const last = escalations[escalations.length - 1];
@@ -324,7 +324,10 @@ function nextSteps(incident: IncidentDocument, guides: readonly DetectorGuide[],
   const harmless = raisedBy[0].harmless;
   if (type !== 'limit' && type !== 'blocked' && harmless.length > 0) {
     lines.push(`  ${paint.strong('Harmless if it is')}`);
-    for (const sentence of harmless) lines.push(...wrap(`- ${sentence}`, COLUMNS - 4).map((line) => `  ${line}`));
+    for (const sentence of harmless) {
+      const wrapped = wrap(sentence, COLUMNS - 5);
+      lines.push(...wrapped.map((line, index) => `  ${index === 0 ? '-' : ' '} ${line}`));
+    }
   }
   return lines;
 }

@@ -127,8 +127,8 @@ export function formatShare(share: number): string {
 
 /** A length of time in its two largest units. */
 export function formatDuration(durationMs: number): string {
+  if (durationMs < 60_000) return `${Math.max(1, Math.floor(durationMs / 1000))} s`;
   const minutes = Math.round(durationMs / 60_000);
-  if (minutes < 1) return `${Math.max(1, Math.round(durationMs / 1000))} s`;
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;

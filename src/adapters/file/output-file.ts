@@ -14,7 +14,8 @@ export async function checkOutputFile(file: string, option: string, inputs: read
   if (target?.isDirectory()) throw refusal(`${option} ${file} is a folder`, 'Name a file in it.');
   const folder = path.dirname(path.resolve(file));
   if (target === null || target.isFile()) {
-    const problem = await access(folder, constants.W_OK).then(
+    // With a separator at its end it must be a folder.
+    const problem = await access(folder + path.sep, constants.W_OK).then(
       () => null,
       (error: NodeJS.ErrnoException) => error.code ?? 'unknown',
     );
