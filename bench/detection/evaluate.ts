@@ -49,11 +49,20 @@ const results: ScenarioResult[] = [];
 for (const scenario of chosen) {
   const began = performance.now();
   const outcomes: TrialOutcome[] = [];
+  let crashed = 0;
   const trials = values.trials === undefined ? scenario.trials : Number(values.trials);
   for (let index = 0; index < trials; index++) {
     const trial = scenario.make(values.seed, index);
     if (trial === null) break;
-    const outcome = judge(trial, await driver.scan(trial));
+    let outcome: TrialOutcome;
+    try {
+      outcome = judge(trial, await driver.scan(trial));
+    } catch (error) {
+      // A crash fails the scenario, but not the other trials.
+      crashed++;
+      process.stderr.write(`${trial.name}: ${error instanceof Error ? error.stack : String(error)}\n`);
+      continue;
+    }
     outcomes.push(outcome);
     if (values.show) {
       for (const line of outcome.quiet.incidents) process.stderr.write(`${trial.name}: ${line}\n`);
@@ -65,8 +74,8 @@ for (const scenario of chosen) {
       }
     }
   }
-  if (outcomes.length === 0) continue;
-  const result = resultOf(scenario, outcomes, (performance.now() - began) / 1000);
+  if (outcomes.length + crashed === 0) continue;
+  const result = resultOf(scenario, outcomes, crashed, (performance.now() - began) / 1000);
   results.push(result);
   process.stdout.write(`${markdown([result])}\n`);
 }

@@ -34,6 +34,7 @@ export function fileDriver(format: ExportFormat | null): Driver {
           dateOrder: null,
           reader: 'js',
           evidenceRows: 5,
+          fileHashes: false,
           memoryMiB: 1024,
         });
         for (const file of result.ledger.files) {

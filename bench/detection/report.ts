@@ -13,13 +13,23 @@ export interface ScenarioResult {
   outcomes: TrialOutcome[];
 }
 
-export function resultOf(scenario: Scenario, outcomes: TrialOutcome[], seconds: number): ScenarioResult {
+export function resultOf(
+  scenario: Scenario,
+  outcomes: TrialOutcome[],
+  crashed: number,
+  seconds: number,
+): ScenarioResult {
+  const metrics = scenario.measure(outcomes);
+  if (crashed > 0) {
+    const interval = { value: crashed, low: crashed, high: crashed };
+    metrics.unshift({ name: 'trials that crashed', interval, gate: { kind: 'max', bound: 0 } });
+  }
   return {
     id: scenario.id,
     title: scenario.title,
     trials: outcomes.length,
     seconds,
-    metrics: scenario.measure(outcomes),
+    metrics,
     types: typeCounts(outcomes),
     outcomes,
   };

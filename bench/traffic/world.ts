@@ -1,7 +1,7 @@
 /**
  * A tenant's ordinary mail, as wild as real mail: people who write in sessions, a few who write most,
  * a weekly rhythm with extra variance at every time scale, outside newsletters, company-wide
- * announcements, bounces, out-of-office replies, mailboxes that forward outside mail on, and
+ * announcements, round mails, mailing lists that catch fire, bounces, out-of-office replies, mailboxes that forward outside mail on, and
  * on-premises servers that send through the tenant. No attack: `attack.ts` adds those.
  */
 
@@ -296,6 +296,8 @@ class World {
       this.writeConversations(random, day, dayMs, outsideRate);
       this.writeBulk(random, day, dayMs, calendarDay, growth);
       this.writeAnnouncements(random, dayMs, officeRate);
+      this.writeRoundMails(random, dayMs, officeRate);
+      this.writeListStorms(random, day, dayMs, outsideRate);
       this.writeNewsletters(random, day, dayMs);
       for (const server of options.hybrid ?? []) this.writeHybrid(random, dayMs, server, officeRate);
     }
@@ -587,6 +589,57 @@ class World {
         direction: 'originating',
       });
       this.forwardInternal(random, message);
+    }
+  }
+
+  /** Now and then somebody writes to many outside people at once: as one message, a few, or a mail merge. */
+  private writeRoundMails(random: Random, dayMs: number, rate: DayRate): void {
+    const perMonth = 0.7 * Math.sqrt(this.options.rowsPerDay / 300);
+    for (let count = random.poisson((perMonth / 30) * Math.min(1.5, rate.total)); count > 0; count--) {
+      const mailbox = this.mailboxes[this.mailboxByWeight.draw(random)];
+      const size = Math.round(25 + random.exponential(60));
+      const u = random.uniform();
+      const perMessage = u < 0.6 ? size : u < 0.85 ? Math.ceil(size / 3) : 1;
+      const title = subject(random);
+      let timeMs = dayMs + rate.drawMs(random);
+      for (let sent = 0; sent < size; sent += perMessage) {
+        const taken = new Set<string>();
+        const recipients: TrafficRecipient[] = [];
+        for (let index = 0; index < perMessage; index++) {
+          const contact = this.outsideContact(random, mailbox);
+          if (taken.has(contact.address)) continue;
+          taken.add(contact.address);
+          recipients.push({
+            address: contact.address,
+            status: random.chance(0.98) ? 'Delivered' : 'Failed',
+            toIp: contact.ip,
+          });
+        }
+        this.add(random, { timeMs, sender: mailbox.address, recipients, subject: title, direction: 'originating' });
+        timeMs += random.exponential(perMessage === 1 ? 20_000 : 2 * MINUTE_MS);
+      }
+    }
+  }
+
+  /** An outside mailing list catches fire: many people of many domains write to its members here. */
+  private writeListStorms(random: Random, day: number, dayMs: number, rate: DayRate): void {
+    const perMonth = 0.5 * Math.sqrt(this.options.rowsPerDay / 300);
+    for (let count = random.poisson((perMonth / 30) * Math.min(1.5, rate.total)); count > 0; count--) {
+      const members = random.sample(this.mailboxes, random.integer(1, Math.min(20, this.mailboxes.length)));
+      const title = `RE: ${subject(random)}`;
+      const startMs = dayMs + rate.drawMs(random);
+      for (let message = 5 + Math.round(random.exponential(30)); message > 0; message--) {
+        const domain = random.pick(this.outside);
+        this.receive(random, {
+          day,
+          timeMs: startMs + random.exponential(40 * MINUTE_MS),
+          sender: random.pick(domain.people),
+          ip: domain.ip,
+          receivers: members,
+          subject: title,
+          personal: false,
+        });
+      }
     }
   }
 
