@@ -52,6 +52,8 @@ export interface DetectorGuide {
   readonly series: SeriesName;
   /** A few words, for tables. */
   readonly title: string;
+  /** Score from which on a count is a hit; null where the series has none. */
+  readonly hitFrom: number | null;
   /** What looks the same and is harmless; sentences. */
   readonly harmless: readonly string[];
   readonly runbook: readonly RunbookStep[];

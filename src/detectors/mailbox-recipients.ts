@@ -19,6 +19,7 @@ export const mailboxRecipients: Detector = {
   series: 'mailbox_recipients',
   families: ['bulk'],
   title: 'One mailbox writes to too many recipients',
+  hitFrom: mailboxRecipientsSeries.zCritical,
   finds:
     'A mailbox of the tenant reaches hundreds of outside recipients with few messages, as a blind copy to 500 people does.',
   proof:

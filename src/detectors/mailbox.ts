@@ -19,6 +19,7 @@ export const mailbox: Detector = {
   series: 'mailbox',
   families: ['bulk'],
   title: 'One mailbox sends too many messages',
+  hitFrom: mailboxSeries.zCritical,
   finds:
     'A mailbox of the tenant sends more messages to the outside than it, or any other mailbox here, ever did: a compromised account, or mass mail.',
   proof:

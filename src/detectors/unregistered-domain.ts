@@ -19,6 +19,7 @@ export const unregisteredDomain: Detector = {
   series: 'unregistered_domain',
   families: ['unregistered'],
   title: 'One unregistered domain sends too much',
+  hitFrom: unregisteredDomainSeries.zCritical,
   finds:
     'One unregistered sender domain sends more than it, or any other such domain, ever did: found on large tenants where the total hides it.',
   proof: 'The domain of SenderAddress (envelope) and RecipientAddress.',

@@ -19,6 +19,7 @@ export const unregisteredRecipients: Detector = {
   series: 'unregistered_recipients',
   families: ['unregistered'],
   title: 'Unregistered messages to many recipients each',
+  hitFrom: unregisteredRecipientsSeries.zCritical,
   finds: 'A relay that puts tens or hundreds of recipients into a message, so that few messages reach many people.',
   proof: 'SenderAddress (envelope) and the number of distinct RecipientAddress values per message.',
   gaps: ['Messages with few recipients are the business of the series relayed.'],

@@ -19,6 +19,7 @@ export const unregisteredSource: Detector = {
   series: 'unregistered_source',
   families: ['unregistered'],
   title: 'One connector or server hands in too much',
+  hitFrom: unregisteredSourceSeries.zCritical,
   finds:
     'One inbound connector, or one IP address (IPv6: one /64), hands in more mail with unregistered senders than it, or any other, ever did.',
   proof: 'FromIP or original_client_ip, connector_id where the export has it (enhanced summary), and SenderAddress.',

@@ -9,7 +9,8 @@ const LINES_SHOWN = 20;
 const DOMAINS_SHOWN = 20;
 
 export function errorText(message: string, hint: string): string {
-  return `relaywatch: ${terminalSafe(message)}.\n${terminalSafeLines(hint)}\n`;
+  const sentence = hint.charAt(0).toUpperCase() + hint.slice(1);
+  return `relaywatch: ${terminalSafe(message)}.\n${terminalSafeLines(sentence)}\n`;
 }
 
 /** Files that were refused: one line each. These are errors and shown even where notes are not. */
@@ -33,9 +34,9 @@ export interface Notes {
 
 export function notes({ warnings, inferred, exportCommand, ledger, ledgerFile }: Notes): string {
   const fileWarnings = ledger.files.flatMap((file) => file.warnings.map((warning) => `${file.path}: ${warning}`));
-  const lines = [...warnings, ...fileWarnings].map((warning) => `warning: ${terminalSafeLines(warning)}`);
+  const lines = [...new Set([...warnings, ...fileWarnings])].map((warning) => `warning: ${terminalSafeLines(warning)}`);
   return (
-    (inferred === null ? '' : inferredNote(inferred, exportCommand)) +
+    (inferred === null || ledger.totals.rows.accepted === 0 ? '' : inferredNote(inferred, exportCommand)) +
     shortened(lines, 'warnings') +
     rowsNote(ledger, ledgerFile)
   );
@@ -92,4 +93,9 @@ function shortened(lines: readonly string[], what: string): string {
 /** Files that were refused, for the exit code. */
 export function anyRefused(files: readonly FileLedger[]): boolean {
   return files.some((file) => file.refused !== null);
+}
+
+/** Not one file could be read: there is nothing to report about. */
+export function allRefused(files: readonly FileLedger[]): boolean {
+  return files.every((file) => file.refused !== null);
 }

@@ -89,7 +89,7 @@ function head(incidents: readonly IncidentDocument[], options: TableOptions, pai
 }
 
 function headline(incidents: readonly IncidentDocument[], summary: ScanSummary): string {
-  if (summary.pairs === 0) return 'Nothing to judge: the exports hold no rows in this range.';
+  if (summary.pairs === 0) return 'No rows, so nothing to judge.';
   if (incidents.length === 0) return 'No incidents.';
   const counts = [...SEVERITIES].reverse().flatMap((severity) => {
     const count = incidents.filter((incident) => severityOf(incident) === severity).length;
@@ -109,7 +109,7 @@ function lookedAt(incidents: readonly IncidentDocument[], options: TableOptions)
   const gaps = calendarDays > summary.days ? `${days} with mail` : days;
   const lines = [
     `${tenant === undefined ? 'Looked at' : `${terminalSafe(tenant)},`} ${minute(firstMs)} to ${minute(lastMs)} UTC (${gaps})`,
-    `${counted(summary.pairs, 'recipient')}, ${formatCount(summary.external)} of them outside; ${formatCount(summary.unregistered)} of those were sent from domains that are not registered`,
+    `${counted(summary.pairs, 'recipient')}: ${formatCount(summary.external)} outside, ${formatCount(summary.unregistered)} of these from unregistered sender domains (forwards included)`,
     registered(options),
   ];
   if (incidents.length === 0) {
@@ -181,17 +181,17 @@ function block(incident: IncidentDocument, guides: readonly DetectorGuide[], pai
     `${paint[severity](` ${severity.toUpperCase()} `)} ${paint.strong(words(type))}: ${FAMILY_MEANING[family]}`,
     ...wrap(terminalSafe(incident.message), COLUMNS - 2).map((line) => `  ${line}`),
     '',
-    ...facts(incident, paint),
+    ...facts(incident, guides, paint),
     ...nextSteps(incident, guides, paint),
   ];
 }
 
-function facts(incident: IncidentDocument, paint: Paint): string[] {
+function facts(incident: IncidentDocument, guides: readonly DetectorGuide[], paint: Paint): string[] {
   const found = incident.relaywatch.incident;
   const { contributors } = found;
   const rows: [label: string, text: string][] = [
     ['when', when(incident)],
-    ['why', why(incident)],
+    ['why', why(incident, raisedBy(incident, guides)[0]?.hitFrom ?? null)],
     ['size', size(incident)],
     ...contributorRows('connector', contributors.connectors),
     ...contributorRows('server', contributors.sources),
@@ -227,7 +227,7 @@ function sameDay(reference: string, time: string): string {
   return reference.slice(0, 10) === time.slice(0, 10) ? text.slice(11) : text;
 }
 
-function why(incident: IncidentDocument): string {
+function why(incident: IncidentDocument, hitFrom: number | null): string {
   const {
     observed,
     expected,
@@ -247,10 +247,10 @@ function why(incident: IncidentDocument): string {
   if (at > observed) parts[0] += ' (at most 5 counted per message)';
   if (expected !== null) {
     parts.push(
-      `${formatCount(expected)} expected${p95 === null ? '' : ` (95 % of the time up to ${formatCount(p95)})`}`,
+      `${formatCount(expected)} expected${p95 === null ? '' : `, 95 % of the time up to ${formatCount(p95)}`}`,
     );
   }
-  if (score !== null) parts.push(`score ${score}`);
+  if (score !== null) parts.push(hitFrom === null ? `score ${score}` : `score ${score} (${hitFrom} is a hit)`);
   return parts.join('; ');
 }
 
@@ -258,12 +258,12 @@ function size(incident: IncidentDocument): string {
   const { recipients, messages, recipients_at_detection: atDetection, escalations } = incident.relaywatch.incident;
   const parts = [
     `${counted(recipients, 'recipient')} in ${counted(messages, 'message')}`,
-    `${formatCount(atDetection)} when it was recognised`,
+    `${formatCount(atDetection)} when recognised`,
   ];
   if (escalations.length > 0) {
     const last = escalations[escalations.length - 1];
     const steps = escalations.length === 1 ? 'once' : `${formatCount(escalations.length)} times`;
-    parts.push(`grew ${steps}, last at ${sameDay(incident.event.start, last.at)}`);
+    parts.push(`grew ${steps}, until ${sameDay(incident.event.start, last.at)}`);
   }
   return parts.join('; ');
 }
@@ -310,9 +310,9 @@ interface FilledStep {
 }
 
 function nextSteps(incident: IncidentDocument, guides: readonly DetectorGuide[], paint: Paint): string[] {
-  const { series, type } = incident.relaywatch.incident;
-  const raisedBy = series.flatMap((name) => guides.filter((guide) => guide.series === name));
-  const steps = filledSteps(raisedBy, commandValues(incident)).slice(0, STEPS_SHOWN);
+  const { type } = incident.relaywatch.incident;
+  const raising = raisedBy(incident, guides);
+  const steps = filledSteps(raising, commandValues(incident)).slice(0, STEPS_SHOWN);
   if (steps.length === 0) return [];
   const lines = ['', `  ${paint.strong('Check next')} (in ${SHELL_NAMES.exchange_online} where nothing else is said)`];
   for (const [index, { step, show, stop }] of steps.entries()) {
@@ -321,7 +321,7 @@ function nextSteps(incident: IncidentDocument, guides: readonly DetectorGuide[],
       lines.push(`     ${paint.strong('To stop it')}${shellNote(step.stop)}:`, `       ${paint.strong(stop)}`);
     lines.push(...wrap(step.meaning, COLUMNS - 5).map((line) => `     ${paint.faint(line)}`));
   }
-  const harmless = raisedBy[0].harmless;
+  const harmless = raising[0].harmless;
   if (type !== 'limit' && type !== 'blocked' && harmless.length > 0) {
     lines.push(`  ${paint.strong('Harmless if it is')}`);
     for (const sentence of harmless) {
@@ -330,6 +330,10 @@ function nextSteps(incident: IncidentDocument, guides: readonly DetectorGuide[],
     }
   }
   return lines;
+}
+
+function raisedBy(incident: IncidentDocument, guides: readonly DetectorGuide[]): DetectorGuide[] {
+  return incident.relaywatch.incident.series.flatMap((name) => guides.filter((guide) => guide.series === name));
 }
 
 function shellNote(command: Command | null): string {

@@ -9,7 +9,7 @@ import { resolveScanOptions, type ScanSettings } from '../config/scan-options.ts
 import { SEVERITIES, SEVERITY_NUMBERS } from '../core/incident-document.ts';
 import type { ExitCode } from '../core/outcome.ts';
 import { evidenceNdjson, incidentsNdjson, ledgerJson } from '../reports/ndjson.ts';
-import { anyRefused, notes, refusedFiles } from '../reports/notes.ts';
+import { allRefused, anyRefused, notes, refusedFiles } from '../reports/notes.ts';
 import { incidentTable } from '../reports/table.ts';
 import { createProgressLine } from './progress.ts';
 import type { ScanResult } from './scan.ts';
@@ -38,6 +38,7 @@ export async function runScan(
   if (settings.ledger !== null) await writeOutputFile(settings.ledger, ledgerJson(result.ledger));
   stderr.write(refusedFiles(result.ledger));
   if (!settings.quiet) stderr.write(commandNotes(settings, result));
+  if (allRefused(result.ledger.files)) return 1;
   const report = reportText(settings, result, settings.out === null && hasColour(stdout));
   if (settings.out === null) await writeAll(stdout, report);
   else await writeOutputFile(settings.out, report);
@@ -64,7 +65,7 @@ async function scanWithProgress(settings: ScanSettings, stderr: NodeJS.WriteStre
 function commandNotes(settings: ScanSettings, result: ScanResult): string {
   return notes({
     warnings: [...settings.warnings, ...result.warnings],
-    inferred: result.inferred,
+    inferred: result.inferred === null ? null : { ...result.inferred, domains: result.summary.acceptedDomains },
     exportCommand: EXPORT_COMMAND,
     ledger: result.ledger,
     ledgerFile: settings.ledger,

@@ -61,11 +61,14 @@ describe('notes', () => {
 
   it('name the inferred domains and how to get the real list', () => {
     const domains = [{ name: 'contoso.com', matchSubDomains: false }];
-    const note = text({ inferred: { domains, from: 'senders of 12 messages' } });
+    const read = ledger([file('a.csv')], { ...emptyRowCounts(), read: 1, accepted: 1 });
+    const note = text({ ledger: read, inferred: { domains, from: 'senders of 12 messages' } });
     expect(note).toContain('Taken as registered, from senders of 12 messages:\n  contoso.com\n');
     expect(note).toContain('Get-AcceptedDomain');
     expect(note).toContain('--accepted-domains accepted-domains.csv');
-    expect(text({ inferred: { domains: [], from: '' } })).toContain('none could be told');
+    expect(text({ ledger: read, inferred: { domains: [], from: '' } })).toContain('none could be told');
+    // Where there is nothing to judge, nothing is said about how it was judged.
+    expect(text({ inferred: { domains, from: '' } })).not.toContain('--accepted-domains');
   });
 
   it('name the warnings of files, shortened where there are many', () => {

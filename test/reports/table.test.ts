@@ -51,7 +51,7 @@ describe('the head', () => {
     expect(none).toContain('9,812');
     expect(none).toContain('stood out');
     const empty = table([], { summary: { ...summary, firstMs: null, lastMs: null, days: 0, pairs: 0 } });
-    expect(empty).toBe('Nothing to judge: the exports hold no rows in this range.\n');
+    expect(empty).toBe('No rows, so nothing to judge.\n');
   });
 
   it('names the tenant, gaps, sub-domains, and what was inferred', () => {
@@ -73,8 +73,7 @@ describe('the block of an incident', () => {
     expect(table([relayIncident()])).toMatchInlineSnapshot(`
       "1 incident: 1 high
       contoso.onmicrosoft.com, 2026-08-10 03:00 to 2026-09-06 22:30 UTC (28 days)
-      9,812 recipients, 3,301 of them outside; 3,180 of those were sent from domains that are not
-      registered
+      9,812 recipients: 3,301 outside, 3,180 of these from unregistered sender domains (forwards included)
       Registered domains: contoso.com, contoso.onmicrosoft.com
 
       ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,9 +82,9 @@ describe('the block of an incident', () => {
         "Inbound from DC1".
 
         when        2026-09-05 18:02 to 20:41 UTC (2 h 40 min); recognised after 12 min, at 18:14; open
-        why         12 recipients in 15 minutes; 0.4 expected (95 % of the time up to 3); score 5.3
-        size        3,106 recipients in 2,871 messages; 12 when it was recognised; grew 2 times, last at
-                    19:33
+        why         12 recipients in 15 minutes; 0.4 expected, 95 % of the time up to 3; score 5.3 (5 is a
+                    hit)
+        size        3,106 recipients in 2,871 messages; 12 when recognised; grew 2 times, until 19:33
         connector   Inbound from DC1                                 3,106    100 %
         server      198.51.100.25                                    3,106    100 %
         domain      fabrikam.example                                 2,204     71 %
