@@ -19,8 +19,8 @@ export class Dictionary {
   #bytesUsed = 0;
   /** Entry `id` is `#bytes[#offsets[id] .. #offsets[id + 1])`; entry 0 is empty. */
   #offsets = new Uint32Array(INITIAL_ENTRIES + 1);
-  /** Low hash word of each entry: most comparisons end here, and growth needs no hashing. */
-  #hashes = new Uint32Array(INITIAL_ENTRIES);
+  /** Hash of each entry: most comparisons end here, and growth needs no hashing. */
+  #hashes = new Int32Array(INITIAL_ENTRIES);
   #count = 1;
   /** Ids by hash; at most half full. */
   #table = new Int32Array(INITIAL_ENTRIES * 2);
@@ -43,9 +43,7 @@ export class Dictionary {
   intern(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start;
     if (length <= 0) return 0;
-    const hash = this.#hash;
-    hash.bytes(bytes, start, end);
-    const wanted = hash.lo;
+    const wanted = this.#hash.short(bytes, start, end);
     const table = this.#table;
     const mask = table.length - 1;
     let slot = wanted & mask;
@@ -106,7 +104,7 @@ export class Dictionary {
   #growEntries(): void {
     const offsets = new Uint32Array(this.#hashes.length * 2 + 1);
     offsets.set(this.#offsets);
-    const hashes = new Uint32Array(this.#hashes.length * 2);
+    const hashes = new Int32Array(this.#hashes.length * 2);
     hashes.set(this.#hashes);
     this.#offsets = offsets;
     this.#hashes = hashes;

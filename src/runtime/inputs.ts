@@ -6,11 +6,12 @@
 import type { Readable } from 'node:stream';
 import {
   type FoundFile,
-  fileName,
   findExportFiles,
+  isBelow,
   type MissingInput,
   missingInput,
   PositionReader,
+  pathWithin,
   readChunks,
 } from '../adapters/file/export-files.ts';
 import { knownOtherExports, traceFormats } from '../config/registry.ts';
@@ -88,6 +89,12 @@ export interface ReadOptions {
   signal?: AbortSignal;
 }
 
+/** A file in a folder that is no export. */
+interface SkippedFile {
+  path: string;
+  message: string;
+}
+
 /** A file on its way through the preparation. */
 interface Candidate {
   found: FoundFile;
@@ -112,8 +119,8 @@ const HEAD_BYTES = 1 << 20;
 const TRIAL_BYTES = 16 << 20;
 /** Lines of a report at which Microsoft's service stops (Start-HistoricalSearch). */
 const REPORT_LINES = 100_000;
-/** Refused lines of a file that are looked at for PowerShell's warning. */
-const LOOKED_AT_REFUSALS = 20;
+/** Refused lines of a file that are looked at for what PowerShell writes between rows. */
+const LOOKED_AT_REFUSALS = 1000;
 
 /**
  * Finds the exports behind the paths, tells their layout, settles the order of their dates and tries
@@ -129,26 +136,21 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
   try {
     const candidates: Candidate[] = [];
     const missing = [...inputs.missing];
-    const skipped = new Map<string, { path: string; message: string }[]>();
+    const skipped: SkippedFile[] = [];
     for (const found of inputs.files) {
       const candidate = await lookAt(found, wanted, options);
-      const isSkipped =
-        found.folder !== null && (candidate.refused?.code === 'unknown_format' || candidate.refused?.code === 'binary');
-      if (isSkipped && found.folder !== null) {
-        const list = skipped.get(found.folder) ?? [];
-        list.push({ path: found.path, message: candidate.refused?.message ?? '' });
-        skipped.set(found.folder, list);
-      } else {
-        candidates.push(candidate);
-      }
+      const { refused } = candidate;
+      const isNoExport = refused?.code === 'unknown_format' || refused?.code === 'binary';
+      if (isNoExport && !found.isNamed) skipped.push({ path: found.path, message: refused.message });
+      else candidates.push(candidate);
     }
     const warnings: string[] = [];
     for (const folder of inputs.folders) {
-      const others = skipped.get(folder) ?? [];
-      if (candidates.some((candidate) => candidate.found.folder === folder)) {
+      const others = skipped.filter(({ path }) => isBelow(path, folder));
+      if (candidates.some(({ found }) => isBelow(found.path, folder))) {
         if (others.length > 0) warnings.push(skippedFiles(folder, others));
-      } else if (!missing.some(({ path }) => path.startsWith(folder))) {
-        missing.push({ path: folder, code: 'no_exports', message: noExports(others) });
+      } else if (!missing.some(({ path }) => path === folder || isBelow(path, folder))) {
+        missing.push({ path: folder, code: 'no_exports', message: noExports(folder, others) });
       }
     }
     await settleDates(candidates, options);
@@ -211,7 +213,7 @@ async function readFile(
   };
   const extractor = new RowExtractor(prepared.context, file, sink, counter);
   let records = 0;
-  const moreResults: DeadLetter[] = [];
+  let saysMoreResults = false;
   const reader = createStoredRecordReader(layout, prepared.options.reader, startOf(layout), {
     record(view) {
       records += 1;
@@ -219,8 +221,10 @@ async function readFile(
     },
     reject(letter) {
       records += 1;
-      if (refusals++ < LOOKED_AT_REFUSALS) moreResults.push(letter);
-      counter.deadLetter(letter);
+      const line = refusals++ < LOOKED_AT_REFUSALS ? refusedText(prepared, number, layout, letter) : '';
+      saysMoreResults ||= MORE_RESULTS.test(line);
+      if (TYPE_LINE.test(line)) counter.drop('repeated_header');
+      else counter.deadLetter(letter);
     },
   });
   try {
@@ -260,7 +264,7 @@ async function readFile(
       'it has exactly 100,000 lines, where the service cuts reports: rows are probably missing; ask for a shorter time',
     );
   }
-  if (moreResults.some((letter) => saysMoreResults(prepared, number, layout, letter))) {
+  if (saysMoreResults) {
     warn('Get-MessageTraceV2 said "There are more results": rows are missing; continue the export as the warning says');
   }
 }
@@ -269,14 +273,17 @@ function startOf(layout: FileLayout): { pushedOffset: number; offset: number; li
   return { pushedOffset: 0, offset: layout.dataOffset, line: layout.dataLine };
 }
 
-/** Whether a refused line is the warning of Get-MessageTraceV2 that its result was cut (its doc, "Pagination"). */
-function saysMoreResults(prepared: Prepared, number: number, layout: FileLayout, letter: DeadLetter): boolean {
+/** The warning of Get-MessageTraceV2 that its result was cut, which `*>` and transcripts put between the rows. */
+const MORE_RESULTS = /There are more results, use the following command/i;
+/** First line of every export of Windows PowerShell: in the middle of exports that were joined. */
+const TYPE_LINE = /^"?#TYPE /;
+
+/** The start of a refused line. */
+function refusedText(prepared: Prepared, number: number, layout: FileLayout, letter: DeadLetter): string {
   const bytes = new Uint8Array(Math.min(letter.length, 200));
   const length = prepared.positions.read(number, letter.offset, bytes);
-  const encoding = layout.encoding === 'utf-16be' ? 'utf-16be' : layout.encoding === 'utf-16le' ? 'utf-16le' : 'latin1';
-  return /There are more results, use the following command/i.test(
-    new TextDecoder(encoding).decode(bytes.subarray(0, length)),
-  );
+  const encoding = layout.encoding === 'windows-1252' ? 'utf-8' : layout.encoding;
+  return new TextDecoder(encoding).decode(bytes.subarray(0, length));
 }
 
 function wantedFormat(id: string | null): TraceFormat | null {
@@ -501,21 +508,18 @@ function ledgerLine(
 /** Names shown of the files that a folder holds beside exports. */
 const SHOWN_FILES = 10;
 
-function skippedFiles(folder: string, others: readonly { path: string; message: string }[]): string {
-  const what =
-    others.length === 1
-      ? '1 file is no message trace and was'
-      : `${others.length} files are no message traces and were`;
-  return `${folder}: ${what} skipped: ${listed(others)}`;
+function skippedFiles(folder: string, others: readonly SkippedFile[]): string {
+  const what = others.length === 1 ? '1 file is no message trace' : `${others.length} files are no message traces`;
+  return `${folder}: ${what}, skipped: ${listed(folder, others)}`;
 }
 
-function noExports(others: readonly { path: string; message: string }[]): string {
+function noExports(folder: string, others: readonly SkippedFile[]): string {
   if (others.length === 0) return 'the folder has no files: give the folder or the files of a message trace export';
-  return `the folder has no message trace export, only ${listed(others)}`;
+  return `the folder has no message trace export, only ${listed(folder, others)}`;
 }
 
-function listed(others: readonly { path: string; message: string }[]): string {
-  const shown = others.slice(0, SHOWN_FILES).map(({ path, message }) => `${fileName(path)} (${message})`);
+function listed(folder: string, others: readonly SkippedFile[]): string {
+  const shown = others.slice(0, SHOWN_FILES).map(({ path, message }) => `${pathWithin(path, folder)} (${message})`);
   if (others.length > SHOWN_FILES) shown.push(`and ${others.length - SHOWN_FILES} more`);
   return shown.join('; ');
 }

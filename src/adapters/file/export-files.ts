@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, createWriteStream, fstatSync, openSync, type PathLike, readSync } from 'node:fs';
 import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join, resolve } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RefusalCode } from '../../core/outcome.ts';
@@ -17,8 +17,8 @@ export interface FoundFile {
   path: string;
   /** Where the bytes are: the path itself, or a temporary copy of a stream. */
   location: string;
-  /** The folder it was found in; null for a file that was named itself. */
-  folder: string | null;
+  /** The person named the file itself, not only a folder above it. */
+  isNamed: boolean;
   bytes: number;
 }
 
@@ -58,7 +58,7 @@ export async function findExportFiles(
     copies ??= await mkdtemp(join(options.temporaryFolder ?? tmpdir(), 'relaywatch-input-'));
     const location = join(copies, String(files.size));
     await pipeline(open(), createWriteStream(location, { mode: 0o600 }));
-    files.set(path, { path, location, folder: null, bytes: (await stat(location)).size });
+    files.set(path, { path, location, isNamed: true, bytes: (await stat(location)).size });
   };
   try {
     for (const path of paths) {
@@ -71,10 +71,10 @@ export async function findExportFiles(
         if (status.isDirectory()) {
           folders.push(path);
           for (const found of await filesBelow(path, missing)) {
-            if (!files.has(resolve(found.path))) files.set(resolve(found.path), found);
+            if (files.get(resolve(found.path))?.isNamed !== true) files.set(resolve(found.path), found);
           }
         } else if (status.isFile()) {
-          files.set(resolve(path), { path, location: path, folder: null, bytes: status.size });
+          files.set(resolve(path), { path, location: path, isNamed: true, bytes: status.size });
         } else if (status.isFIFO()) {
           const handle = await open(path, 'r');
           await copyStream(path, () => handle.createReadStream());
@@ -103,7 +103,7 @@ async function filesBelow(folder: string, missing: MissingInput[]): Promise<Foun
         if (entry.name.startsWith('.')) continue;
         const path = join(current, entry.name);
         if (entry.isDirectory()) waiting.push(path);
-        else if (entry.isFile()) found.push({ path, location: path, folder, bytes: (await stat(path)).size });
+        else if (entry.isFile()) found.push({ path, location: path, isNamed: false, bytes: (await stat(path)).size });
       }
     } catch (error) {
       missing.push(missingInput(current, error));
@@ -213,7 +213,13 @@ export class PositionReader {
 
 const MAX_OPEN_FILES = 32;
 
-/** Name of a file without its folders, for messages that already name the folder. */
-export function fileName(path: string): string {
-  return basename(path);
+/** Whether a path lies in a folder, at any depth. */
+export function isBelow(path: string, folder: string): boolean {
+  const parent = resolve(folder);
+  return resolve(path).startsWith(parent.endsWith(sep) ? parent : parent + sep);
+}
+
+/** A path without the folder it lies in, for messages that already name the folder. */
+export function pathWithin(path: string, folder: string): string {
+  return relative(folder, path);
 }
