@@ -45,13 +45,13 @@ export class HashTable {
     this.#values[slot] = value;
   }
 
-  /** Forgets all entries whose value is refused. */
-  keep(accept: (value: number) => boolean): void {
+  /** Forgets entries whose value is refused, once they are so many that it pays. */
+  prune(accept: (value: number) => boolean): void {
     let kept = 0;
     for (let slot = 0; slot < this.#used.length; slot++) {
       if (this.#used[slot] !== EMPTY && accept(this.#values[slot])) kept++;
     }
-    if (kept === this.#size) return;
+    if (kept * 2 > this.#size) return;
     let slots = 16;
     while (slots * 2 < kept * 3 + 3) slots *= 2;
     this.#rebuild(slots, accept);

@@ -90,7 +90,8 @@ export class ChosenTexts {
 export class PairTable implements PairSink {
   readonly #words: Uint32Array[] = [];
   readonly #doubles: Float64Array[] = [];
-  #slots = new Uint32Array(1 << 12);
+  /** Two words a slot: the record's number plus 1, and a word of its message's hash, so that most probes touch no record. */
+  #slots = new Uint32Array(2 << 12);
   #count = 0;
   readonly #counts: ObservationCounts;
   readonly #chosen: ChosenTexts;
@@ -126,17 +127,21 @@ export class PairTable implements PairSink {
     const messageHi = words[base + MESSAGE_HI];
     const recipientLo = words[base + RECIPIENT_LO];
     const recipientHi = words[base + RECIPIENT_HI];
-    const mask = this.#slots.length - 1;
+    const slots = this.#slots;
+    const mask = slots.length / 2 - 1;
     let slot = slotOf(messageLo, recipientLo, mask);
     for (;;) {
-      const entry = this.#slots[slot];
+      const entry = slots[slot * 2];
       if (entry === 0) break;
+      if (slots[slot * 2 + 1] !== messageHi) {
+        slot = (slot + 1) & mask;
+        continue;
+      }
       const known = this.#words[(entry - 1) >>> SEGMENT_SHIFT];
       const knownBase = ((entry - 1) & SEGMENT_MASK) * RECORD_WORDS;
       if (
         known[knownBase + MESSAGE_LO] === messageLo &&
         known[knownBase + RECIPIENT_LO] === recipientLo &&
-        known[knownBase + MESSAGE_HI] === messageHi &&
         known[knownBase + RECIPIENT_HI] === recipientHi
       ) {
         this.#merge(entry - 1, words, doubles, base, doubleBase);
@@ -145,9 +150,10 @@ export class PairTable implements PairSink {
       slot = (slot + 1) & mask;
     }
     this.#append(words, doubles, base, doubleBase);
-    this.#slots[slot] = this.#count;
+    slots[slot * 2] = this.#count;
+    slots[slot * 2 + 1] = messageHi;
     if (!isCounted) this.#counts.count('accepted', fileOf(words, base));
-    if (this.#count * 4 > this.#slots.length * 3) this.#grow();
+    if (this.#count * 4 > (mask + 1) * 3) this.#grow();
   }
 
   /** Calls `visit` with every merged record, in no particular order. */
@@ -192,13 +198,14 @@ export class PairTable implements PairSink {
 
   #grow(): void {
     const slots = new Uint32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
+    const mask = slots.length / 2 - 1;
     for (let index = 0; index < this.#count; index++) {
       const words = this.#words[index >>> SEGMENT_SHIFT];
       const base = (index & SEGMENT_MASK) * RECORD_WORDS;
       let slot = slotOf(words[base + MESSAGE_LO], words[base + RECIPIENT_LO], mask);
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = index + 1;
+      while (slots[slot * 2] !== 0) slot = (slot + 1) & mask;
+      slots[slot * 2] = index + 1;
+      slots[slot * 2 + 1] = words[base + MESSAGE_HI];
     }
     this.#slots = slots;
   }

@@ -116,9 +116,34 @@ class DaySorter {
   }
 }
 
+/** More records than this of one time are sorted by their places, and moved once. */
+const FEW_RECORDS = 16;
+
 /** Sorts records `[start, end)`, all of one time, by message and recipient. */
 function orderByPair(words: Uint32Array, start: number, end: number): void {
-  const places = Array.from({ length: end - start }, (_, place) => start + place);
+  if (end - start > FEW_RECORDS) {
+    orderManyByPair(words, start, end);
+    return;
+  }
+  for (let place = start + 1; place < end; place++) {
+    let base = place * RECORD_WORDS;
+    while (base > start * RECORD_WORDS && comparePairs(words, base - RECORD_WORDS, base) > 0) {
+      swapRecords(words, base - RECORD_WORDS, base);
+      base -= RECORD_WORDS;
+    }
+  }
+}
+
+function swapRecords(words: Uint32Array, left: number, right: number): void {
+  for (let word = 0; word < RECORD_WORDS; word++) {
+    const kept = words[left + word];
+    words[left + word] = words[right + word];
+    words[right + word] = kept;
+  }
+}
+
+function orderManyByPair(words: Uint32Array, start: number, end: number): void {
+  const places = Uint32Array.from({ length: end - start }, (_, place) => start + place);
   places.sort((left, right) => comparePairs(words, left * RECORD_WORDS, right * RECORD_WORDS));
   const copy = words.slice(start * RECORD_WORDS, end * RECORD_WORDS);
   for (let place = 0; place < places.length; place++) {
@@ -128,9 +153,10 @@ function orderByPair(words: Uint32Array, start: number, end: number): void {
 }
 
 function comparePairs(words: Uint32Array, left: number, right: number): number {
-  for (const word of [MESSAGE_HI, MESSAGE_LO, RECIPIENT_HI, RECIPIENT_LO]) {
-    const difference = words[left + word] - words[right + word];
-    if (difference !== 0) return difference;
-  }
-  return 0;
+  return (
+    words[left + MESSAGE_HI] - words[right + MESSAGE_HI] ||
+    words[left + MESSAGE_LO] - words[right + MESSAGE_LO] ||
+    words[left + RECIPIENT_HI] - words[right + RECIPIENT_HI] ||
+    words[left + RECIPIENT_LO] - words[right + RECIPIENT_LO]
+  );
 }

@@ -28,6 +28,7 @@ export class DayClock {
   readonly #season = new Season();
   /** Season summed over the hours from 00:00 of the day before to the end of the day. */
   readonly #cumulative = new Float64Array(49);
+  readonly #quarterHours = new Float64Array(96);
   readonly #decayPowers: number[] = [1];
   #walked: WalkedDay[] = [];
   #today: WalkedDay | null = null;
@@ -69,6 +70,11 @@ export class DayClock {
     return this.#learnedDays;
   }
 
+  /** Season summed over each quarter of an hour of the day, in hours. */
+  get quarterHours(): Float64Array {
+    return this.#quarterHours;
+  }
+
   /** LEVEL_DECAY to the power of a number of learned days, by repeated multiplication. */
   decay(days: number): number {
     while (this.#decayPowers.length <= days) {
@@ -103,6 +109,9 @@ export class DayClock {
     for (let hour = 0; hour < 48; hour++) {
       const slot = hour < 24 ? slotsBefore[hour] : slots[hour - 24];
       this.#cumulative[hour + 1] = this.#cumulative[hour] + profile[slot];
+    }
+    for (let quarter = 0; quarter < 96; quarter++) {
+      this.#quarterHours[quarter] = profile[slots[Math.floor(quarter / 4)]] / 4;
     }
     const dayMs = day * DAY_MS;
     const firstHour = dayMs >= this.#firstHourMs ? 0 : (this.#firstHourMs - dayMs) / HOUR_MS;

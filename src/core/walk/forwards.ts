@@ -201,7 +201,7 @@ export class Correspondents {
   }
 
   forgetBefore(dayStartMs: number): void {
-    this.#lastWrote.keep((wrote) => wrote >= dayStartMs - CORRESPONDENT_MS);
+    this.#lastWrote.prune((wrote) => wrote >= dayStartMs - CORRESPONDENT_MS);
   }
 }
 
@@ -227,6 +227,6 @@ export class MessageWeights {
   }
 
   forgetBefore(dayStartMs: number): void {
-    this.#messages.keep((known) => Math.floor(known / COUNT_STEPS) > dayStartMs - MESSAGE_MS);
+    this.#messages.prune((known) => Math.floor(known / COUNT_STEPS) > dayStartMs - MESSAGE_MS);
   }
 }

@@ -8,15 +8,7 @@ import type { SeriesSettings } from '../series-settings.ts';
 import { type DayClock, WINDOW_MS } from './day-clock.ts';
 import { type PeakRecords, RecordBook } from './record-book.ts';
 import { scanScore } from './statistics.ts';
-
-const QUARTERS_PER_DAY = 96;
-/** Quarters of an hour in each window. */
-const WINDOW_QUARTERS = [1, 4, 24, 96] as const;
-const FIRST_PHI_DAY = 5;
-const HEAVY_FROM = 20;
-const HEAVY_UNTIL = 10;
-const PHI_PRIOR_WEIGHT = 20;
-const PHI_FLOOR = 0.1;
+import { grown, Variances } from './variances.ts';
 
 /** The expectation of a key in a window: a negative binomial with this mean and 1/size. */
 export interface Expectation {
@@ -29,19 +21,6 @@ export interface Finding extends Expectation {
   window: number;
   observed: number;
   score: number;
-}
-
-/** Learned variance of a key with enough mail to show its own. */
-interface Variance {
-  /** Sums of weighted excess variance (P) and of weights (G) per window. */
-  excess: Float64Array;
-  weight: Float64Array;
-  heavy: boolean;
-  /** Expected count per day, as forecast for today. */
-  levelToday: number;
-  quarters: Int32Array;
-  /** What earlier days contributed, until they are sealed. */
-  pending: { day: number; excess: Float64Array; weight: Float64Array }[];
 }
 
 interface WalkedDay {
@@ -57,7 +36,6 @@ export class KeyedSeries {
   readonly #book: RecordBook | null;
   readonly #priorCount: number;
   readonly #priorExposure: number;
-  readonly #alwaysHeavy: boolean;
   #capacity = 64;
   #counts = new Int32Array(this.#capacity * 4);
   #dayCounts = new Int32Array(this.#capacity);
@@ -67,7 +45,7 @@ export class KeyedSeries {
   #levelDay = new Int32Array(this.#capacity);
   #today: number[] = [];
   #walked: WalkedDay[] = [];
-  readonly #variances = new Map<number, Variance>();
+  readonly #variances: Variances;
 
   constructor(settings: SeriesSettings, clock: DayClock) {
     this.settings = settings;
@@ -76,8 +54,9 @@ export class KeyedSeries {
     this.records = this.#book;
     this.#priorExposure = Math.max(0.5 / settings.priorPerDay, 0.25);
     this.#priorCount = this.#priorExposure * settings.priorPerDay;
-    this.#alwaysHeavy = settings.key === 'tenant';
-    if (this.#alwaysHeavy) this.#variances.set(0, emptyVariance());
+    this.#variances = new Variances(settings.phi0, clock);
+    // The only key of a tenant's series shows its own variance from the first day on.
+    if (settings.key === 'tenant') this.#variances.consider(0, Number.POSITIVE_INFINITY);
   }
 
   /** The count of a key in a window. */
@@ -97,11 +76,7 @@ export class KeyedSeries {
     }
     if (this.#dayCounts[key] === 0) this.#today.push(key);
     this.#dayCounts[key] += amount;
-    const variance = this.#variances.get(key);
-    if (variance?.heavy) {
-      const quarter = Math.floor((timeMs - this.#clock.day * DAY_MS) / WINDOW_MS[0]);
-      variance.quarters[quarter] += amount;
-    }
+    this.#variances.count(key, Math.floor((timeMs - this.#clock.day * DAY_MS) / WINDOW_MS[0]), amount);
   }
 
   /** A row leaves a window. */
@@ -125,8 +100,8 @@ export class KeyedSeries {
     const known = this.#priorCount + this.#level(key);
     const perHour = known / (this.#priorExposure + this.#clock.exposure) / 24;
     const mean = perHour * this.#clock.seasonHours(timeMs - WINDOW_MS[window], timeMs);
-    const uncertainty = 1 / known + this.#phi(key, 3) / (this.#clock.days + 0.5);
-    return { mean, inverseSize: this.#phi(key, window) + uncertainty };
+    const uncertainty = 1 / known + this.#variances.phi(key, 3) / (this.#clock.days + 0.5);
+    return { mean, inverseSize: this.#variances.phi(key, window) + uncertainty };
   }
 
   /** The scan test of a key: the window with the largest score, the shortest where scores are equal. */
@@ -161,9 +136,7 @@ export class KeyedSeries {
 
   /** Ends the day that was walked last; its rows stay open until `seal`. */
   endDay(day: number): void {
-    for (const [key, variance] of this.#variances) {
-      if (variance.heavy && this.#clock.tenantDay >= FIRST_PHI_DAY) this.#learnVariance(key, variance, day);
-    }
+    this.#variances.endDay(day, this.#clock.quarterHours);
     this.#book?.endDay(day, this.#today, this.#dayPeaks);
     const keys = Int32Array.from(this.#today);
     const counts = keys.map((key) => this.#dayCounts[key]);
@@ -190,20 +163,19 @@ export class KeyedSeries {
       }
       this.#levels[key] = this.#level(key) * this.#clock.decay(1) + count;
       this.#levelDay[key] = learned + 1;
-      if (this.#levels[key] >= HEAVY_FROM && !this.#variances.has(key)) this.#variances.set(key, emptyVariance());
+      this.#variances.consider(key, this.#levels[key]);
     }
-    for (const variance of this.#variances.values()) sealVariance(variance, day, this.#clock.decay(1));
+    this.#variances.seal(day, this.#clock.decay(1));
     this.#book?.seal(day);
   }
 
   /** Begins a day, after the days that it seals were sealed. */
   beginDay(day: number): void {
-    for (const [key, variance] of this.#variances) {
-      const level = this.#level(key);
-      variance.heavy = this.#alwaysHeavy || level >= (variance.heavy ? HEAVY_UNTIL : HEAVY_FROM);
-      variance.levelToday = this.level(key);
-      variance.quarters.fill(0);
-    }
+    const isTenant = this.settings.key === 'tenant';
+    this.#variances.beginDay(
+      (key) => (isTenant ? Number.POSITIVE_INFINITY : this.#level(key)),
+      (key) => this.level(key),
+    );
     // A window that began yesterday still holds rows: today's peaks begin with them.
     this.#book?.beginDay(day);
   }
@@ -211,37 +183,6 @@ export class KeyedSeries {
   #level(key: number): number {
     if (key >= this.#capacity || this.#levels[key] === 0) return 0;
     return this.#levels[key] * this.#clock.decay(this.#clock.learnedDays - this.#levelDay[key]);
-  }
-
-  #phi(key: number, window: number): number {
-    const phi0 = this.settings.phi0[window];
-    const variance = this.#variances.get(key);
-    if (variance === undefined || !variance.heavy) return phi0;
-    return clampedPhi(phi0, variance.excess[window], variance.weight[window]);
-  }
-
-  #learnVariance(key: number, variance: Variance, day: number): void {
-    const dayMs = day * DAY_MS;
-    const contribution = { day, excess: new Float64Array(4), weight: new Float64Array(4) };
-    for (let window = 0; window < 4; window++) {
-      const quarters = WINDOW_QUARTERS[window];
-      const phi0 = this.settings.phi0[window];
-      const phi = this.#phi(key, window);
-      for (let first = 0; first < QUARTERS_PER_DAY; first += quarters) {
-        let count = 0;
-        for (let quarter = first; quarter < first + quarters; quarter++) count += variance.quarters[quarter];
-        const fromMs = dayMs + first * WINDOW_MS[0];
-        const forecast = (variance.levelToday / 24) * this.#clock.seasonHours(fromMs, fromMs + WINDOW_MS[window]);
-        const mean = forecast < 1e-6 ? 1e-6 : forecast;
-        const cap = mean + 8 * Math.sqrt(mean + phi * mean * mean);
-        const deviation = Math.min(count, cap) - mean;
-        const share = (phi0 * mean) / (1 + phi0 * mean);
-        const weight = share * share;
-        contribution.excess[window] += (weight * (deviation * deviation - mean)) / (mean * mean);
-        contribution.weight[window] += weight;
-      }
-    }
-    variance.pending.push(contribution);
   }
 
   #grow(key: number): void {
@@ -254,35 +195,4 @@ export class KeyedSeries {
     this.#levelDay = grown(this.#levelDay, new Int32Array(capacity));
     this.#capacity = capacity;
   }
-}
-
-function grown<Column extends Int32Array | Float64Array>(from: Column, to: Column): Column {
-  to.set(from);
-  return to;
-}
-
-function emptyVariance(): Variance {
-  return {
-    excess: new Float64Array(4),
-    weight: new Float64Array(4),
-    heavy: false,
-    levelToday: 0,
-    quarters: new Int32Array(QUARTERS_PER_DAY),
-    pending: [],
-  };
-}
-
-function sealVariance(variance: Variance, day: number, decay: number): void {
-  const contribution = variance.pending[0];
-  if (contribution === undefined || contribution.day !== day) return;
-  variance.pending.shift();
-  for (let window = 0; window < 4; window++) {
-    variance.excess[window] = variance.excess[window] * decay + contribution.excess[window];
-    variance.weight[window] = variance.weight[window] * decay + contribution.weight[window];
-  }
-}
-
-function clampedPhi(phi0: number, excess: number, weight: number): number {
-  const phi = (PHI_PRIOR_WEIGHT * phi0 + excess) / (PHI_PRIOR_WEIGHT + weight);
-  return Math.min(4 * phi0, Math.max(PHI_FLOOR, phi));
 }

@@ -82,6 +82,9 @@ interface Counter {
   isTouched: Uint8Array;
 }
 
+/** The bits by which counters choose their rows. */
+const COUNTED_BITS = ROW_RELAYED | ROW_UNREGISTERED | ROW_NULL_SENDER | ROW_MAILBOX;
+
 /** Microsoft's limits count a trailing 24 hours. */
 const LIMIT_WINDOW = 3;
 
@@ -98,6 +101,8 @@ export class Walk {
   readonly #sourceKeys: DictionaryKeys;
   readonly #mailboxKeys = new MailboxKeys();
   readonly #counters: Counter[] = [];
+  /** The counters of a row, by those of its bits that counters choose by. */
+  readonly #countersByBits: Counter[][];
   readonly #counterByName = new Map<string, Counter>();
   readonly #mailboxRecipients: KeyedSeries;
   readonly #book: IncidentBook;
@@ -128,6 +133,9 @@ export class Walk {
       (text) => text.endsWith('/64'),
     );
     for (const series of settings.series) this.#addCounters(series);
+    this.#countersByBits = Array.from({ length: COUNTED_BITS + 1 }, (_, bits) =>
+      this.#counters.filter((counter) => (counter.bits & bits) !== 0),
+    );
     const bySeries = (name: string) => (this.#counterByName.get(name) as Counter).series;
     this.#mailboxRecipients = bySeries('mailbox_recipients');
     this.#book = new IncidentBook({
@@ -337,8 +345,7 @@ export class Walk {
 
   #countRow(words: Uint32Array, row: number, timeMs: number): void {
     const bits = words[row + LOG_BITS];
-    for (const counter of this.#counters) {
-      if ((bits & counter.bits) === 0) continue;
+    for (const counter of this.#countersByBits[bits & COUNTED_BITS]) {
       const key = counter.keyWord === null ? 0 : words[row + counter.keyWord];
       if (counter.keyWord !== null && key === 0) continue;
       const amount = counter.weighted ? words[row + LOG_WEIGHT] : 1;
@@ -366,8 +373,7 @@ export class Walk {
 
   #expireRow(words: Uint32Array, row: number, window: number): void {
     const bits = words[row + LOG_BITS];
-    for (const counter of this.#counters) {
-      if ((bits & counter.bits) === 0) continue;
+    for (const counter of this.#countersByBits[bits & COUNTED_BITS]) {
       const key = counter.keyWord === null ? 0 : words[row + counter.keyWord];
       if (counter.keyWord !== null && key === 0) continue;
       const amount = counter.weighted ? words[row + LOG_WEIGHT] : 1;

@@ -1,0 +1,144 @@
+/**
+ * The extra variance (phi) of the keys of a series that have enough mail to show their own: how far
+ * their counts in aligned windows lie from the forecast of the day, shrunk to the series' default.
+ */
+
+import type { PerWindow } from '../series-settings.ts';
+import type { DayClock } from './day-clock.ts';
+
+export const QUARTERS_PER_DAY = 96;
+/** Quarters of an hour in each window. */
+const WINDOW_QUARTERS = [1, 4, 24, 96] as const;
+const FIRST_DAY = 5;
+const HEAVY_FROM = 20;
+const HEAVY_UNTIL = 10;
+const PRIOR_WEIGHT = 20;
+const PHI_FLOOR = 0.1;
+/** Counts are taken up to so many standard deviations above their forecast. */
+const WINSOR_DEVIATIONS = 8;
+/** Sums of weighted excess variance (P) and of weights (G), per window. */
+const SUMS = 8;
+
+/** What the heavy keys of a day contribute once it is sealed. */
+interface WalkedDay {
+  day: number;
+  entries: Int32Array;
+  sums: Float64Array;
+}
+
+export class Variances {
+  readonly #phi0: PerWindow;
+  readonly #clock: DayClock;
+  /** Keys that are, or were, heavy → entry in the columns below. */
+  readonly #entries = new Map<number, number>();
+  #capacity = 16;
+  #isHeavy = new Uint8Array(this.#capacity);
+  /** Expected count per day, as forecast for today. */
+  #levels = new Float64Array(this.#capacity);
+  #sums = new Float64Array(this.#capacity * SUMS);
+  #quarters = new Int32Array(this.#capacity * QUARTERS_PER_DAY);
+  readonly #walked: WalkedDay[] = [];
+
+  constructor(phi0: PerWindow, clock: DayClock) {
+    this.#phi0 = phi0;
+    this.#clock = clock;
+  }
+
+  /** A key whose decayed count is `level` may be heavy from the next day on. */
+  consider(key: number, level: number): void {
+    if (level < HEAVY_FROM || this.#entries.has(key)) return;
+    const entry = this.#entries.size;
+    this.#entries.set(key, entry);
+    if (entry === this.#capacity) this.#grow();
+  }
+
+  /** Begins a day: `levelOf` is a key's decayed count, `forecastOf` its expected count per day. */
+  beginDay(levelOf: (key: number) => number, forecastOf: (key: number) => number): void {
+    for (const [key, entry] of this.#entries) {
+      this.#isHeavy[entry] = levelOf(key) >= (this.#isHeavy[entry] === 1 ? HEAVY_UNTIL : HEAVY_FROM) ? 1 : 0;
+      this.#levels[entry] = forecastOf(key);
+    }
+    this.#quarters.fill(0);
+  }
+
+  count(key: number, quarter: number, amount: number): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#quarters[entry * QUARTERS_PER_DAY + quarter] += amount;
+  }
+
+  phi(key: number, window: number): number {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || this.#isHeavy[entry] === 0) return this.#phi0[window];
+    return this.#phiOf(entry, window);
+  }
+
+  /** Compares the day with its forecast. `quarterHours` is the season summed over each quarter, in hours. */
+  endDay(day: number, quarterHours: Float64Array): void {
+    if (this.#clock.tenantDay < FIRST_DAY) return;
+    const entries: number[] = [];
+    for (const entry of this.#entries.values()) if (this.#isHeavy[entry] === 1) entries.push(entry);
+    const sums = new Float64Array(entries.length * SUMS);
+    for (let window = 0; window < 4; window++) {
+      const quarters = WINDOW_QUARTERS[window];
+      for (let first = 0; first < QUARTERS_PER_DAY; first += quarters) {
+        let hours = 0;
+        for (let quarter = first; quarter < first + quarters; quarter++) hours += quarterHours[quarter];
+        for (let index = 0; index < entries.length; index++) {
+          this.#compare(entries[index], window, first, hours, sums, index * SUMS + window);
+        }
+      }
+    }
+    this.#walked.push({ day, entries: Int32Array.from(entries), sums });
+  }
+
+  seal(day: number, decay: number): void {
+    const walked = this.#walked[0];
+    if (walked === undefined || walked.day !== day) return;
+    this.#walked.shift();
+    for (let index = 0; index < walked.entries.length; index++) {
+      const base = walked.entries[index] * SUMS;
+      for (let sum = 0; sum < SUMS; sum++) {
+        this.#sums[base + sum] = this.#sums[base + sum] * decay + walked.sums[index * SUMS + sum];
+      }
+    }
+  }
+
+  /** Adds one aligned window of an entry to its sums: excess variance at `target`, weight four further on. */
+  #compare(entry: number, window: number, first: number, hours: number, sums: Float64Array, target: number): void {
+    let count = 0;
+    const base = entry * QUARTERS_PER_DAY;
+    for (let quarter = first; quarter < first + WINDOW_QUARTERS[window]; quarter++) {
+      count += this.#quarters[base + quarter];
+    }
+    const mean = Math.max(1e-6, (this.#levels[entry] / 24) * hours);
+    const phi = this.#phiOf(entry, window);
+    const cap = mean + WINSOR_DEVIATIONS * Math.sqrt(mean + phi * mean * mean);
+    const deviation = Math.min(count, cap) - mean;
+    const spread = this.#phi0[window] * mean;
+    const share = spread / (1 + spread);
+    const weight = share * share;
+    sums[target] += (weight * (deviation * deviation - mean)) / (mean * mean);
+    sums[target + 4] += weight;
+  }
+
+  #phiOf(entry: number, window: number): number {
+    const phi0 = this.#phi0[window];
+    const sum = entry * SUMS + window;
+    const phi = (PRIOR_WEIGHT * phi0 + this.#sums[sum]) / (PRIOR_WEIGHT + this.#sums[sum + 4]);
+    return Math.min(4 * phi0, Math.max(PHI_FLOOR, phi));
+  }
+
+  #grow(): void {
+    this.#capacity *= 2;
+    this.#isHeavy = grown(this.#isHeavy, new Uint8Array(this.#capacity));
+    this.#levels = grown(this.#levels, new Float64Array(this.#capacity));
+    this.#sums = grown(this.#sums, new Float64Array(this.#capacity * SUMS));
+    this.#quarters = grown(this.#quarters, new Int32Array(this.#capacity * QUARTERS_PER_DAY));
+  }
+}
+
+/** Copies a column into a longer one. */
+export function grown<Column extends Uint8Array | Int32Array | Float64Array>(from: Column, to: Column): Column {
+  to.set(from);
+  return to;
+}
