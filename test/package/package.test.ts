@@ -1,7 +1,7 @@
 /**
  * What `npm pack` makes can be installed and used: packed from a copy of the repository, installed
- * into an empty folder outside it, and run there. Installing takes the packages from npm's cache
- * where it has them, otherwise from the registry.
+ * into an empty folder outside it, and run there. Dependencies are installed in the versions of the
+ * lockfile: after `npm ci` they are in npm's cache, otherwise they come from the registry.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -40,10 +40,28 @@ function run(command: string, args: string[], cwd: string) {
 function npm(args: string[], cwd: string): string {
   const { stdout, stderr, status } = run('npm', args, cwd);
   if (status !== 0) {
-    const reason = args[0] === 'install' ? ' Installing needs the packages in the cache of npm, or the registry.' : '';
+    const reason = args[0] === 'ci' ? ' Installing needs the packages in the cache of npm, or the registry.' : '';
     throw new Error(`npm ${args.join(' ')} failed (exit code ${status}).${reason}\n${stderr}`);
   }
   return stdout;
+}
+
+/** The lockfile of somebody who has installed the package: ours without what only development needs. */
+function lockOf(manifest: { dependencies: { relaywatch: string } }) {
+  const ours = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8'));
+  const { '': self, ...others } = ours.packages as Record<string, { dev?: boolean; devDependencies?: unknown }>;
+  const needed = Object.entries(others).filter(([, { dev }]) => dev !== true);
+  const { devDependencies: _, ...relaywatch } = self;
+  return {
+    ...manifest,
+    lockfileVersion: 3,
+    requires: true,
+    packages: {
+      '': manifest,
+      'node_modules/relaywatch': { ...relaywatch, resolved: manifest.dependencies.relaywatch },
+      ...Object.fromEntries(needed),
+    },
+  };
 }
 
 function relaywatch(...args: string[]) {
@@ -63,16 +81,10 @@ beforeAll(() => {
 
   const user = path.join(folder, 'user');
   mkdirSync(user);
-  writeFileSync(path.join(user, 'package.json'), '{"name":"user","version":"1.0.0","private":true}');
-  const options = [
-    '--ignore-scripts',
-    '--prefer-offline',
-    '--omit=dev',
-    '--no-audit',
-    '--no-fund',
-    '--no-package-lock',
-  ];
-  npm(['install', ...options, path.join(copy, filename)], user);
+  const manifest = { name: 'user', version: '1.0.0', dependencies: { relaywatch: `file:../copy/${filename}` } };
+  writeFileSync(path.join(user, 'package.json'), JSON.stringify(manifest));
+  writeFileSync(path.join(user, 'package-lock.json'), JSON.stringify(lockOf(manifest)));
+  npm(['ci', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'], user);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
