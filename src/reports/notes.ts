@@ -9,7 +9,7 @@ const LINES_SHOWN = 20;
 const DOMAINS_SHOWN = 20;
 
 export function errorText(message: string, hint: string): string {
-  const sentence = hint.charAt(0).toUpperCase() + hint.slice(1);
+  const sentence = hint.startsWith('relaywatch ') ? hint : hint.charAt(0).toUpperCase() + hint.slice(1);
   return `relaywatch: ${terminalSafe(message)}.\n${terminalSafeLines(sentence)}\n`;
 }
 

@@ -1,7 +1,7 @@
 /** Export files on disk: finding them, reading them as a stream, and reading a few bytes by position. */
 
 import { createHash } from 'node:crypto';
-import { closeSync, createWriteStream, fstatSync, openSync, type PathLike, readSync } from 'node:fs';
+import { closeSync, createWriteStream, fstatSync, openSync, type PathLike, readSync, rmSync } from 'node:fs';
 import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve, sep } from 'node:path';
@@ -50,12 +50,20 @@ export async function findExportFiles(
   const missing: MissingInput[] = [];
   const folders: string[] = [];
   let copies: string | null = null;
+  // Also where Ctrl-C ends the process while it waits for input.
+  const removeOnExit = (): void => {
+    if (copies !== null) rmSync(copies, { recursive: true, force: true });
+  };
   const dispose = async (): Promise<void> => {
+    process.off('exit', removeOnExit);
     if (copies !== null) await rm(copies, { recursive: true, force: true });
     copies = null;
   };
   const copyStream = async (path: string, open: () => Readable): Promise<void> => {
-    copies ??= await mkdtemp(join(options.temporaryFolder ?? tmpdir(), 'relaywatch-input-'));
+    if (copies === null) {
+      process.on('exit', removeOnExit);
+      copies = await mkdtemp(join(options.temporaryFolder ?? tmpdir(), 'relaywatch-input-'));
+    }
     const location = join(copies, String(files.size));
     await pipeline(open(), createWriteStream(location, { mode: 0o600 }));
     files.set(path, { path, location, isNamed: true, bytes: (await stat(location)).size });
