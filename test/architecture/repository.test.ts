@@ -61,7 +61,9 @@ describe('files under version control', () => {
   });
 
   test('are no generated or local files', () => {
-    expect(files.filter((file) => /(^|\/)node_modules\/|^(dist|coverage)\/|\.tgz$|npm-debug\.log/.test(file))).toEqual([]);
+    expect(files.filter((file) => /(^|\/)node_modules\/|^(dist|coverage)\/|\.tgz$|npm-debug\.log/.test(file))).toEqual(
+      [],
+    );
   });
 });
 
