@@ -16,7 +16,7 @@ import {
   keyId,
 } from './campaign.ts';
 import { WINDOW_MS } from './day-clock.ts';
-import { Incident, type LimitNumbers, type Member, type SeverityRank } from './incident.ts';
+import { Incident, type LimitNumbers, type SeverityRank } from './incident.ts';
 import { LOG_WEIGHT, type RowLog } from './row-log.ts';
 import { countForScore, SCORE_95 } from './statistics.ts';
 import { REFUSED_SHARE, typeOfTraits } from './traits.ts';
@@ -167,8 +167,8 @@ export class IncidentBook {
   #takeHit(hit: Hit, timeMs: number, opened: Incident[]): Incident | null {
     const owner = this.#owners.get(hit.memberId);
     if (owner?.isOpen && this.#hasNewRow(owner)) {
-      const member = owner.members.get(hit.memberId) as Member;
-      const attributed = member.attributed[hit.window];
+      // A reopened incident has only the members that hit since.
+      const attributed = owner.members.get(hit.memberId)?.attributed[hit.window] ?? 0;
       if (attributed > 0 && hit.observed <= attributed * REATTRIBUTE_FACTOR + REATTRIBUTE_STEP) return owner;
     }
     const attribution = this.#attribute(hit, timeMs);
