@@ -65,7 +65,7 @@ export interface WorldOptions {
   growthPerMonth?: number;
   /** Hours to add to UTC for the tenant's local time; drawn from -8, 0, 1, 2 by default. */
   utcOffsetHours?: number;
-  /** Multiplies the extra variance of every rate: 1 is like the traces of detection.md 3.2. */
+  /** Multiplies the extra variance of every rate: 1 is about as wild as real mail (check-dispersion.ts). */
   wildness?: number;
 }
 
