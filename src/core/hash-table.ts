@@ -3,6 +3,8 @@
  * senders and mailboxes costs 16 bytes a slot and no objects.
  */
 
+import { release } from './release.ts';
+
 const EMPTY = 0;
 
 export class HashTable {
@@ -83,5 +85,6 @@ export class HashTable {
       this.#used[slot] = 1;
       this.#size++;
     }
+    release(lo, hi, values, used);
   }
 }

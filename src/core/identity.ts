@@ -37,6 +37,7 @@ import {
   SUBJECT,
   TO_IP_PRESENT,
 } from './record.ts';
+import { release } from './release.ts';
 
 const SEGMENT_SHIFT = 15;
 const SEGMENT_RECORDS = 1 << SEGMENT_SHIFT;
@@ -178,6 +179,7 @@ export class PairTable implements PairSink {
 
   /** Forgets the index by which pairs are found, once all observations are in; `add` must not be called again. */
   seal(): void {
+    release(this.#slots);
     this.#slots = new Uint32Array(0);
   }
 
@@ -207,6 +209,7 @@ export class PairTable implements PairSink {
       slots[slot * 2] = index + 1;
       slots[slot * 2 + 1] = words[base + MESSAGE_HI];
     }
+    release(this.#slots);
     this.#slots = slots;
   }
 

@@ -5,6 +5,7 @@
  */
 
 import type { SeriesName } from './incident-document.ts';
+import type { SeriesSettings } from './series-settings.ts';
 
 /** Values of an incident that a command can name, written `{{name}}`. A report puts them in as quoted literals. */
 export const PLACEHOLDERS = [
@@ -52,8 +53,8 @@ export interface DetectorGuide {
   readonly series: SeriesName;
   /** A few words, for tables. */
   readonly title: string;
-  /** Score from which on a count is a hit; null where the series has none. */
-  readonly hitFrom: number | null;
+  /** Numbers of the series; null for fixed limits. */
+  readonly settings: SeriesSettings | null;
   /** What looks the same and is harmless; sentences. */
   readonly harmless: readonly string[];
   readonly runbook: readonly RunbookStep[];
