@@ -274,6 +274,7 @@ describe('results', () => {
     expect(evidence.length).toBe(3);
     for (const { incident, file, sha256, offset, length, recipient } of evidence) {
       expect(incident).toBe(incidents[0].event.id);
+      expect(sha256).toMatch(/^[0-9a-f]{64}$/);
       expect(ledger.files.find((one: { path: string }) => one.path === file).sha256).toBe(sha256);
       const record = readFileSync(file)
         .subarray(offset, offset + length)

@@ -1,9 +1,8 @@
-/** The detectors, and what the walk takes from them. */
+/** What the walk takes from the detectors. */
 
 import type { CeilingSettings, DetectionSettings, ServiceLimit } from '../core/series-settings.ts';
 import {
   CEILING_RECORD_FACTOR,
-  ceilings,
   MAILBOX_CEILINGS,
   MAILBOX_LIMIT_MARKS,
   MAILBOX_RECIPIENT_LIMIT,
@@ -11,24 +10,7 @@ import {
   ONMICROSOFT_RECIPIENT_LIMIT,
   TENANT_LIMIT_MARKS,
 } from '../detectors/ceilings.ts';
-import type { Detector } from '../detectors/detector.ts';
-import { mailbox, mailboxSeries } from '../detectors/mailbox.ts';
-import { mailboxRecipients, mailboxRecipientsSeries } from '../detectors/mailbox-recipients.ts';
-import { relayed, relayedSeries } from '../detectors/relayed.ts';
-import { unregisteredDomain, unregisteredDomainSeries } from '../detectors/unregistered-domain.ts';
-import { unregisteredRecipients, unregisteredRecipientsSeries } from '../detectors/unregistered-recipients.ts';
-import { unregisteredSource, unregisteredSourceSeries } from '../detectors/unregistered-source.ts';
-
-/** One line per detector. */
-export const DETECTORS: readonly Detector[] = [
-  relayed,
-  unregisteredSource,
-  unregisteredDomain,
-  unregisteredRecipients,
-  mailbox,
-  mailboxRecipients,
-  ceilings,
-];
+import { detectors } from './registry.ts';
 
 /**
  * External recipients the tenant may reach in a sliding 24 hours (TERRL), by its licenses: 1 license 10,000,
@@ -38,17 +20,10 @@ export function tenantRecipientLimit(licenses: number): number {
   return Math.round(500 * Math.pow(licenses, 0.7) + 9500);
 }
 
-/** Everything the walk counts by. The series stand in the order in which hits of one batch open and join incidents. */
+/** Everything the walk counts by. */
 export function detectionSettings(licenses: number | null): DetectionSettings {
   return {
-    series: [
-      relayedSeries,
-      unregisteredSourceSeries,
-      unregisteredDomainSeries,
-      unregisteredRecipientsSeries,
-      mailboxSeries,
-      mailboxRecipientsSeries,
-    ],
+    series: detectors.flatMap(({ settings }) => settings ?? []),
     ceilings: ceilingSettings(licenses),
   };
 }

@@ -1,5 +1,13 @@
 /** Every component by one line: a new one is a file, a test, and its line here. */
 
+import { ceilings } from '../detectors/ceilings.ts';
+import type { Detector } from '../detectors/detector.ts';
+import { mailbox } from '../detectors/mailbox.ts';
+import { mailboxRecipients } from '../detectors/mailbox-recipients.ts';
+import { relayed } from '../detectors/relayed.ts';
+import { unregisteredDomain } from '../detectors/unregistered-domain.ts';
+import { unregisteredRecipients } from '../detectors/unregistered-recipients.ts';
+import { unregisteredSource } from '../detectors/unregistered-source.ts';
 import { enhancedSummary } from '../formats/enhanced-summary.ts';
 import type { OtherExport, TraceFormat } from '../formats/format.ts';
 import { messageTrace } from '../formats/message-trace.ts';
@@ -8,3 +16,14 @@ import { otherExports } from '../formats/other-exports.ts';
 export const traceFormats: readonly TraceFormat[] = [messageTrace, enhancedSummary];
 
 export const knownOtherExports: readonly OtherExport[] = otherExports;
+
+/** In the order in which hits of one moment open and join incidents. */
+export const detectors: readonly Detector[] = [
+  relayed,
+  unregisteredSource,
+  unregisteredDomain,
+  unregisteredRecipients,
+  mailbox,
+  mailboxRecipients,
+  ceilings,
+];

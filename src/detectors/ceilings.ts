@@ -23,7 +23,7 @@ export const ceilings: Detector = {
   series: 'ceiling',
   families: ['bulk', 'limit'],
   title: 'A fixed limit nears or is passed',
-  hitFrom: null,
+  settings: null,
   finds:
     'A mailbox writes to more people than any person does, or the tenant or a mailbox nears a sending limit of Microsoft.',
   proof: 'Distinct message and external RecipientAddress, without bounces and system senders.',

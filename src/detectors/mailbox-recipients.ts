@@ -2,7 +2,7 @@ import type { SeriesSettings } from '../core/series-settings.ts';
 import { type Detector, seriesOptions } from './detector.ts';
 import { mailboxRuleStep, mailboxSignInStep, mailboxTrafficStep, messageStep, restrictedStep } from './steps.ts';
 
-export const mailboxRecipientsSeries: SeriesSettings = {
+const mailboxRecipientsSeries: SeriesSettings = {
   name: 'mailbox_recipients',
   family: 'bulk',
   key: 'mailbox',
@@ -19,7 +19,7 @@ export const mailboxRecipients: Detector = {
   series: 'mailbox_recipients',
   families: ['bulk'],
   title: 'One mailbox writes to too many recipients',
-  hitFrom: mailboxRecipientsSeries.zCritical,
+  settings: mailboxRecipientsSeries,
   finds:
     'A mailbox of the tenant reaches hundreds of outside recipients with few messages, as a blind copy to 500 people does.',
   proof:

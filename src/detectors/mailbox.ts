@@ -2,7 +2,7 @@ import type { SeriesSettings } from '../core/series-settings.ts';
 import { type Detector, seriesOptions } from './detector.ts';
 import { mailboxRuleStep, mailboxSignInStep, mailboxSmtpStep, mailboxTrafficStep, restrictedStep } from './steps.ts';
 
-export const mailboxSeries: SeriesSettings = {
+const mailboxSeries: SeriesSettings = {
   name: 'mailbox',
   family: 'bulk',
   key: 'mailbox',
@@ -19,7 +19,7 @@ export const mailbox: Detector = {
   series: 'mailbox',
   families: ['bulk'],
   title: 'One mailbox sends too many messages',
-  hitFrom: mailboxSeries.zCritical,
+  settings: mailboxSeries,
   finds:
     'A mailbox of the tenant sends more messages to the outside than it, or any other mailbox here, ever did: a compromised account, or mass mail.',
   proof:

@@ -10,7 +10,7 @@ import {
   sourceStep,
 } from './steps.ts';
 
-export const relayedSeries: SeriesSettings = {
+const relayedSeries: SeriesSettings = {
   name: 'relayed',
   family: 'unregistered',
   key: 'tenant',
@@ -27,7 +27,7 @@ export const relayed: Detector = {
   series: 'relayed',
   families: ['unregistered'],
   title: 'Unregistered mail that nobody here forwarded',
-  hitFrom: relayedSeries.zCritical,
+  settings: relayedSeries,
   finds:
     'More mail with unregistered sender domains leaves the tenant than on its other days, and no mailbox here forwarded it: a compromised server or a connector of an attacker relays through the tenant.',
   proof:

@@ -2,7 +2,7 @@ import type { SeriesSettings } from '../core/series-settings.ts';
 import { type Detector, seriesOptions } from './detector.ts';
 import { auditStep, connectorListStep, connectorStep, domainStep, sourceStep } from './steps.ts';
 
-export const unregisteredDomainSeries: SeriesSettings = {
+const unregisteredDomainSeries: SeriesSettings = {
   name: 'unregistered_domain',
   family: 'unregistered',
   key: 'domain',
@@ -19,7 +19,7 @@ export const unregisteredDomain: Detector = {
   series: 'unregistered_domain',
   families: ['unregistered'],
   title: 'One unregistered domain sends too much',
-  hitFrom: unregisteredDomainSeries.zCritical,
+  settings: unregisteredDomainSeries,
   finds:
     'One unregistered sender domain sends more than it, or any other such domain, ever did: found on large tenants where the total hides it.',
   proof: 'The domain of SenderAddress (envelope) and RecipientAddress.',

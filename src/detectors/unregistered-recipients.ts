@@ -2,7 +2,7 @@ import type { SeriesSettings } from '../core/series-settings.ts';
 import { type Detector, seriesOptions } from './detector.ts';
 import { auditStep, connectorListStep, connectorStep, domainStep, messageStep, sourceStep } from './steps.ts';
 
-export const unregisteredRecipientsSeries: SeriesSettings = {
+const unregisteredRecipientsSeries: SeriesSettings = {
   name: 'unregistered_recipients',
   family: 'unregistered',
   key: 'tenant',
@@ -19,7 +19,7 @@ export const unregisteredRecipients: Detector = {
   series: 'unregistered_recipients',
   families: ['unregistered'],
   title: 'Unregistered messages to many recipients each',
-  hitFrom: unregisteredRecipientsSeries.zCritical,
+  settings: unregisteredRecipientsSeries,
   finds: 'A relay that puts tens or hundreds of recipients into a message, so that few messages reach many people.',
   proof: 'SenderAddress (envelope) and the number of distinct RecipientAddress values per message.',
   gaps: ['Messages with few recipients are the business of the series relayed.'],

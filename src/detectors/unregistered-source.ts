@@ -2,7 +2,7 @@ import type { SeriesSettings } from '../core/series-settings.ts';
 import { type Detector, seriesOptions } from './detector.ts';
 import { auditStep, connectorListStep, connectorStep, domainStep, serverStep, sourceStep } from './steps.ts';
 
-export const unregisteredSourceSeries: SeriesSettings = {
+const unregisteredSourceSeries: SeriesSettings = {
   name: 'unregistered_source',
   family: 'unregistered',
   key: 'source',
@@ -19,7 +19,7 @@ export const unregisteredSource: Detector = {
   series: 'unregistered_source',
   families: ['unregistered'],
   title: 'One connector or server hands in too much',
-  hitFrom: unregisteredSourceSeries.zCritical,
+  settings: unregisteredSourceSeries,
   finds:
     'One inbound connector, or one IP address (IPv6: one /64), hands in more mail with unregistered senders than it, or any other, ever did.',
   proof: 'FromIP or original_client_ip, connector_id where the export has it (enhanced summary), and SenderAddress.',

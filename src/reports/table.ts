@@ -191,7 +191,7 @@ function facts(incident: IncidentDocument, guides: readonly DetectorGuide[], pai
   const { contributors } = found;
   const rows: [label: string, text: string][] = [
     ['when', when(incident)],
-    ['why', why(incident, raisedBy(incident, guides)[0]?.hitFrom ?? null)],
+    ['why', why(incident, raisedBy(incident, guides)[0]?.settings?.zCritical ?? null)],
     ['size', size(incident)],
     ...contributorRows('connector', contributors.connectors),
     ...contributorRows('server', contributors.sources),

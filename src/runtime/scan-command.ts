@@ -3,8 +3,8 @@
 import { checkOutputFile, writeOutputFile } from '../adapters/file/output-file.ts';
 import { readReferenceFile } from '../adapters/file/reference-file.ts';
 import { EXPORT_COMMAND } from '../config/accepted-domains.ts';
-import { DETECTORS } from '../config/detection.ts';
 import type { RawScanOptions } from '../config/options.ts';
+import { detectors } from '../config/registry.ts';
 import { resolveScanOptions, type ScanSettings } from '../config/scan-options.ts';
 import { SEVERITIES, SEVERITY_NUMBERS } from '../core/incident-document.ts';
 import type { ExitCode } from '../core/outcome.ts';
@@ -79,7 +79,7 @@ function reportText(settings: ScanSettings, result: ScanResult, colour: boolean)
     summary: result.summary,
     inferred: result.inferred !== null,
     tenant: settings.tenantName,
-    guides: DETECTORS,
+    guides: detectors,
     colour,
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DETECTORS } from '../../src/config/detection.ts';
+import { detectors } from '../../src/config/registry.ts';
 import type { IncidentDocument } from '../../src/core/incident-document.ts';
 import { incidentTable, type TableOptions } from '../../src/reports/table.ts';
 import { displayWidth } from '../../src/reports/text.ts';
@@ -11,7 +11,7 @@ function table(incidents: IncidentDocument[], options: Partial<TableOptions> = {
     summary,
     inferred: false,
     tenant: null,
-    guides: DETECTORS,
+    guides: detectors,
     colour: false,
     ...options,
   });

@@ -1,0 +1,51 @@
+/** What the README shows is what the program does. */
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { detectorTable } from '../../src/config/detector-table.ts';
+import { detectors } from '../../src/config/registry.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+const { demo } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).scripts;
+
+function runDemo(...options: string[]): string {
+  const [, script, ...args] = demo.split(' ');
+  return execFileSync(process.execPath, [path.join(ROOT, script), ...args, ...options], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+}
+
+describe('README.md', () => {
+  test('has the table of detectors', () => {
+    expect(detectors.length).toBeGreaterThan(6);
+    expect(readme).toContain(`\n${detectorTable()}`);
+  });
+
+  test('shows the beginning of the demo', () => {
+    const shown = /^```\n(\d+ incidents?: .*?)^```$/ms.exec(readme)?.[1];
+    expect(shown?.split('\n').length).toBeGreaterThan(20);
+    expect(runDemo().startsWith(shown!.trimEnd())).toBe(true);
+  });
+
+  test('shows a record of the example and its place in an incident', () => {
+    const record = /^```\n(\d{4}-.*)\n```$/m.exec(readme)?.[1];
+    const shown = JSON.parse(/^```json\n(.*?)^```$/ms.exec(readme)?.[1] ?? '');
+    const incidents = runDemo('--output', 'ndjson')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const incident = incidents.find((one) => one['@timestamp'] === shown['@timestamp']);
+    const [row] = shown.relaywatch.incident.evidence;
+    delete shown.relaywatch.incident.evidence;
+    expect(record?.replaceAll('-', '')).toContain(row.message_trace_id);
+    // The README leaves values out, and changes none.
+    expect(incident).toMatchObject(shown);
+    expect(incident.relaywatch.incident.evidence).toContainEqual(row);
+  });
+});
