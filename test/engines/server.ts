@@ -86,16 +86,20 @@ async function answers(address: WebAddress, page: string): Promise<boolean> {
 
 /** Ends a server at once, if it lives; whatever state it is in. */
 export async function endServer(folder: string): Promise<void> {
-  for (const pid of pidsIn(folder)) await killAndWait(pid, folder);
+  for (const pid of recordedPids(folder)) await killAndWait(pid, markOf(folder));
 }
 
-/** Numbers of the living processes of a server; the server itself comes first. */
-export function pidsIn(folder: string): number[] {
-  return PID_FILES.flatMap((name) => {
-    const file = path.join(folder, name);
-    const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-    return pid > 0 && isAlive(pid, folder) ? [pid] : [];
-  });
+/** Numbers of the processes that a server was last seen with; the server itself comes first. */
+function recordedPids(folder: string): number[] {
+  return PID_FILES.map((name) => path.join(folder, name))
+    .filter((file) => existsSync(file))
+    .map((file) => Number(readFileSync(file, 'utf8')))
+    .filter((pid) => pid > 0);
+}
+
+/** What the processes of a server have in their command lines: a file or folder in its folder. */
+function markOf(folder: string): string {
+  return `${folder}${path.sep}`;
 }
 
 /** A running server in the hands of a test that wants to see what happens when it is gone. */
@@ -108,7 +112,7 @@ export class ServerHandle {
 
   /** Number of its process; null when it is not running. */
   get pid(): number | null {
-    return pidsIn(this.plan.folder)[0] ?? null;
+    return recordedPids(this.plan.folder).find((pid) => isAlive(pid, this.mark)) ?? null;
   }
 
   /** Stops it in its tracks (SIGSTOP): connections stay open, nothing is answered. */
@@ -123,15 +127,15 @@ export class ServerHandle {
 
   /** Ends it without warning (SIGKILL), and waits until it is gone. */
   async kill(): Promise<void> {
-    await killAndWait(this.running(), this.plan.folder);
+    await killAndWait(this.running(), this.mark);
   }
 
   /** Ends it in an orderly way (SIGTERM), and waits until it is gone. */
   async stop(): Promise<void> {
     const pid = this.running();
     this.resume();
-    sendSignal(pid, this.plan.folder, 'SIGTERM');
-    if (!(await waitForEnd(pid, this.plan.folder, STOP_TIMEOUT_MS))) {
+    sendSignal(pid, this.mark, 'SIGTERM');
+    if (!(await waitForEnd(pid, this.mark, STOP_TIMEOUT_MS))) {
       throw new Error(`${this.plan.title} did not stop within ${STOP_TIMEOUT_MS / 1000} s of SIGTERM`);
     }
   }
@@ -142,10 +146,13 @@ export class ServerHandle {
     await startServer(this.plan);
   }
 
+  private get mark(): string {
+    return markOf(this.plan.folder);
+  }
+
   private signal(signal: NodeJS.Signals): void {
     const pid = this.running();
-    if (!sendSignal(pid, this.plan.folder, signal))
-      throw new Error(`${this.plan.title} ended just now (process ${pid})`);
+    if (!sendSignal(pid, this.mark, signal)) throw new Error(`${this.plan.title} ended just now (process ${pid})`);
   }
 
   private running(): number {

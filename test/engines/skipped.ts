@@ -14,13 +14,13 @@ export interface SkippedSuite {
 
 const FILE_NAME = 'skipped.ndjson';
 
-/** Writes down a suite in the folder of the run's set of servers. */
-export function recordSkipped(set: string, skipped: SkippedSuite): void {
-  appendFileSync(path.join(set, FILE_NAME), `${JSON.stringify(skipped)}\n`);
+/** Writes down a suite, in a folder of the run. */
+export function recordSkipped(folder: string, skipped: SkippedSuite): void {
+  appendFileSync(path.join(folder, FILE_NAME), `${JSON.stringify(skipped)}\n`);
 }
 
-export function readSkipped(set: string): SkippedSuite[] {
-  const file = path.join(set, FILE_NAME);
+export function readSkipped(folder: string): SkippedSuite[] {
+  const file = path.join(folder, FILE_NAME);
   const lines = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
   return lines.map((line) => JSON.parse(line));
 }
@@ -29,10 +29,12 @@ export function readSkipped(set: string): SkippedSuite[] {
 export function notProven(skipped: SkippedSuite[], reasons: MissingEngines): string | null {
   if (skipped.length === 0) return null;
   const engines = ENGINES.filter((name) => skipped.some(({ missing }) => missing.includes(name)));
-  const why = engines.map((name) => `${name}: ${reasons[name]}`).join('; ');
+  const why = [...Map.groupBy(engines, (name) => reasons[name])].map(
+    ([reason, names]) => `${names.join(', ')}: ${reason}`,
+  );
   const suites = [...new Set(skipped.map(({ suite }) => `"${suite}"`))].sort().join(', ');
   return (
-    `!!! NOT PROVEN, because engines are missing (${why}): ${suites}. ` +
+    `!!! NOT PROVEN, because engines are missing (${why.join('; ')}): ${suites}. ` +
     'With RELAYWATCH_REQUIRE_ENGINES=1 these fail.'
   );
 }

@@ -13,10 +13,18 @@ import {
 } from './engines.ts';
 import { enginesAreRequired, type MissingEngines, recordSkipped } from './skipped.ts';
 
+/** What the start of a test run tells all its test files. */
+export interface EnginesOfRun {
+  /** Folder of the set of servers that they share; null when there can be none, and all engines are missing. */
+  set: string | null;
+  missing: MissingEngines;
+  /** Folder for what they leave to be read at the end. */
+  notes: string;
+}
+
 declare module 'vitest' {
   interface ProvidedContext {
-    /** From the start of the run: folder of the set of servers that all test files share, and what is missing. */
-    engines: { set: string; missing: MissingEngines };
+    engines: EnginesOfRun;
   }
 }
 
@@ -34,7 +42,7 @@ export function describeWithEngines<const W extends Wanted>(
   describeUnless(name, missingOf(wanted, true), () => {
     let engines: Engines<W>;
     beforeAll(async () => {
-      engines = await startEngines(wanted, inject('engines').set);
+      engines = await startEngines(wanted, inject('engines').set!);
     }, START_TIMEOUT_MS);
     tests(() => engines);
   });
@@ -69,7 +77,7 @@ function describeUnless(suite: string, missing: EngineName[], tests: () => void)
     describe(suite, tests);
     return;
   }
-  const { set, missing: reasons } = inject('engines');
+  const { notes, missing: reasons } = inject('engines');
   if (enginesAreRequired()) {
     const why = missing.map((name) => `${name} is required and cannot be started: ${reasons[name]}`).join('; ');
     describe(suite, () => {
@@ -80,6 +88,6 @@ function describeUnless(suite: string, missing: EngineName[], tests: () => void)
     });
     return;
   }
-  recordSkipped(set, { suite, missing });
+  recordSkipped(notes, { suite, missing });
   describe.skip(suite, tests);
 }

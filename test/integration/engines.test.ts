@@ -65,7 +65,7 @@ describeWithEngines('Kafka of the run', { kafka: true }, (engines) => {
   });
 
   test('is the same for everybody who asks', async () => {
-    expect(await startEngines({ kafka: true }, inject('engines').set)).toEqual({ kafka: engines().kafka });
+    expect(await startEngines({ kafka: true }, inject('engines').set!)).toEqual({ kafka: engines().kafka });
   });
 });
 
@@ -100,7 +100,7 @@ describeWithEngines('Elasticsearch of the run', { elasticsearch: true }, (engine
   });
 
   test('is the same for everybody who asks', async () => {
-    const again = await startEngines({ elasticsearch: true }, inject('engines').set);
+    const again = await startEngines({ elasticsearch: true }, inject('engines').set!);
     expect(again.elasticsearch).toEqual(engines().elasticsearch);
   });
 });
@@ -133,6 +133,6 @@ describeWithEngines('Redis of the run', { redis: true }, (engines) => {
   });
 
   test('is the same for everybody who asks', async () => {
-    expect(await startEngines({ redis: true }, inject('engines').set)).toEqual({ redis: engines().redis });
+    expect(await startEngines({ redis: true }, inject('engines').set!)).toEqual({ redis: engines().redis });
   });
 });
