@@ -72,7 +72,7 @@ function status(): void {
     const server = readServer<Address>(path.join(keyboardSet(), name));
     if (server === null) return `${name}: did not start`;
     const { pid } = new ServerHandle(server.plan);
-    const where = Object.values(variablesOf(name.split('-')[0] as EngineName, server))[0];
+    const where = 'brokers' in server.address ? server.address.brokers[0] : server.address.url;
     return `${server.plan.title}: ${pid === null ? 'has ended' : `process ${pid}, ${memoryOf(pid)}, ${where}`}`;
   });
   process.stdout.write(lines.length === 0 ? 'Nothing is up.\n' : `${lines.join('\n')}\n`);
