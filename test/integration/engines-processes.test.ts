@@ -10,10 +10,10 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { cacheFolder } from '../engines/cache.ts';
 import { endAbandonedSets, openSet, setsFolder } from '../engines/engine-set.ts';
-import { ownServer, startEngines } from '../engines/engines.ts';
+import { ownServer } from '../engines/engines.ts';
 import { isAlive } from '../engines/processes.ts';
 import { ServerHandle } from '../engines/server.ts';
-import { describeWithEngines } from '../engines/suites.ts';
+import { describeWithOwnEngines } from '../engines/suites.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
@@ -39,7 +39,7 @@ const redisIsAlive = (pid: number) => isAlive(pid, 'redis-server');
 const gone = (pid: number, set: string) =>
   vi.waitFor(() => expect([redisIsAlive(pid), existsSync(set)]).toEqual([false, false]), { timeout: 20_000 });
 
-describeWithEngines('Processes of engines', { redis: true }, () => {
+describeWithOwnEngines('Processes of engines', { redis: true }, () => {
   test('end with the process that started them, even when that is killed', async () => {
     const { owner, pid, set, keeper } = await startOwner();
     expect([redisIsAlive(pid), isAlive(keeper, 'keeper.ts'), existsSync(set)]).toEqual([true, true, true]);
@@ -83,22 +83,7 @@ describeWithEngines('Processes of engines', { redis: true }, () => {
   });
 });
 
-describeWithEngines('Servers', { elasticsearch: true }, () => {
-  test('that cannot start say why, to all who wait for them', async () => {
-    const set = await openSet();
-    onTestFinished(() => set.close());
-    const wanted = { elasticsearch: { settings: { 'no.such.setting': true } } } as const;
-    const failed = await Promise.allSettled([startEngines(wanted, set.folder), startEngines(wanted, set.folder)]);
-    for (const one of failed) {
-      expect(one).toMatchObject({
-        status: 'rejected',
-        reason: { message: expect.stringMatching(/^Elasticsearch \S+ ended while starting.*no\.such\.setting/s) },
-      });
-    }
-  });
-});
-
-describeWithEngines('npm run engines', { redis: true }, () => {
+describeWithOwnEngines('npm run engines', { redis: true }, () => {
   /** A cache of its own, so that the servers of somebody who sits at this machine stay up. */
   let cache: string;
   beforeAll(() => {
