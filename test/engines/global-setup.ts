@@ -9,9 +9,9 @@ import { ENGINES, type EngineName, installEngine, whyMissing } from './engines.t
 import { type MissingEngines, notProven, readSkipped } from './skipped.ts';
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
-  const notes = mkdtempSync(path.join(os.tmpdir(), 'relaywatch-tests-'));
-  const missing: MissingEngines = {};
   const set = await openSet().catch((error: Error) => error);
+  const notes = set instanceof Error ? mkdtempSync(path.join(os.tmpdir(), 'relaywatch-tests-')) : set.folder;
+  const missing: MissingEngines = {};
   for (const name of ENGINES) {
     const reason = set instanceof Error ? set.message : await whyNotReady(name);
     if (reason !== null) missing[name] = reason;
@@ -19,8 +19,8 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   project.provide('engines', { set: set instanceof Error ? null : set.folder, missing, notes });
   return async () => {
     const line = notProven(readSkipped(notes), missing);
-    rmSync(notes, { recursive: true });
-    if (!(set instanceof Error)) await set.close();
+    if (set instanceof Error) rmSync(notes, { recursive: true });
+    else await set.close();
     if (line !== null) process.stderr.write(`\n${line}\n\n`);
   };
 }
