@@ -240,7 +240,9 @@ async function readFile(
       },
       { sha256: prepared.options.fileHashes === true },
     );
+    const rowsBefore = extractor.rows;
     await reader.finish();
+    onChunk(0, extractor.rows - rowsBefore);
   } catch (error) {
     if (error instanceof RelaywatchError || (error as NodeJS.ErrnoException).syscall === undefined) throw error;
     const { code, message } = missingInput(candidate.found.path, error);

@@ -82,7 +82,9 @@ export async function findExportFiles(
             if (files.get(resolve(found.path))?.isNamed !== true) files.set(resolve(found.path), found);
           }
         } else if (status.isFile()) {
-          files.set(resolve(path), { path, location: path, isNamed: true, bytes: status.size });
+          if (files.get(resolve(path))?.isNamed !== true) {
+            files.set(resolve(path), { path, location: path, isNamed: true, bytes: status.size });
+          }
         } else if (status.isFIFO()) {
           const handle = await open(path, 'r');
           await copyStream(path, () => handle.createReadStream());

@@ -39,6 +39,8 @@ export type LayoutResult =
 
 const QUOTE = 0x22;
 const LINE_FEED = 0x0a;
+const COLON = 0x3a;
+const FIELDS_LINE = /^#Fields:/i;
 const DELIMITERS = [0x2c, 0x3b, 0x09];
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -88,7 +90,8 @@ function binaryMessage(head: Uint8Array): string {
 
 /**
  * What may stand before the header: blank lines, the `#TYPE` line of Export-Csv, the `sep=;` line that
- * Excel reads. `start` is where the header begins.
+ * Excel reads, the head of a tracking log, whose `#Fields:` line holds the columns. `start` is where
+ * the header begins.
  */
 function skipPreamble(bytes: Uint8Array): { start: number; line: number; delimiter: number | null } {
   let start = 0;
@@ -101,7 +104,8 @@ function skipPreamble(bytes: Uint8Array): { start: number; line: number; delimit
     const separator = /^"?sep=(.)"?$/i.exec(text);
     if (separator !== null && DELIMITERS.includes(separator[1].charCodeAt(0))) delimiter = separator[1].charCodeAt(0);
     else if (/^"?sep=$/i.test(text)) delimiter = 0x09;
-    else if (text !== '' && !/^"?#TYPE /i.test(text)) break;
+    else if (FIELDS_LINE.test(text)) return { start: bytes.indexOf(COLON, start) + 1, line, delimiter };
+    else if (text !== '' && !text.startsWith('#') && !text.startsWith('"#TYPE ')) break;
     start = lineFeed < 0 ? bytes.length : lineFeed + 1;
     line += 1;
   }
