@@ -232,6 +232,19 @@ describe('inputs', () => {
     expect(status).toBe(0);
   });
 
+  test.concurrent('incidents that rest on no known domain are exit 2', async () => {
+    // No FromIP, no ToIP: nothing tells who belongs to the tenant.
+    const rows = Array.from({ length: 20 }, (_, id) =>
+      row(id).replace('"contoso.onmicrosoft.com"', '""').replace('192.0.2.1', ''),
+    );
+    writeFileSync(at('unknown.csv'), exportOf(rows));
+    const { status, stdout, stderr } = await run(['scan', 'unknown.csv']);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain('cannot be told from these rows');
+    expect(stderr).toContain('Get-AcceptedDomain -ResultSize Unlimited');
+    expect((await scan('unknown.csv')).stdout).toMatch(/^No incidents/);
+  });
+
   test.concurrent('--quiet leaves errors alone', async () => {
     expect((await run(['scan', 'good.csv', '--quiet'])).stderr).toBe('');
     expect((await scan('good.csv', 'missing.csv', '--quiet')).stderr).toMatch(/^relaywatch: refused missing\.csv.*\n$/);
