@@ -6,6 +6,8 @@
 import { release } from './release.ts';
 
 const EMPTY = 0;
+/** Smaller tables are not worth pruning. */
+const PRUNE_FROM = 4096;
 
 export class HashTable {
   #lo: Uint32Array;
@@ -13,6 +15,7 @@ export class HashTable {
   #values: Float64Array;
   #used: Uint8Array;
   #size = 0;
+  #pruneAt = PRUNE_FROM;
 
   constructor(capacity = 1024) {
     let slots = 16;
@@ -47,16 +50,17 @@ export class HashTable {
     this.#values[slot] = value;
   }
 
-  /** Forgets entries whose value is refused, once they are so many that it pays. */
+  /** Forgets entries whose value is refused, where the table has grown to twice what was kept before. */
   prune(accept: (value: number) => boolean): void {
+    if (this.#size < this.#pruneAt) return;
     let kept = 0;
     for (let slot = 0; slot < this.#used.length; slot++) {
       if (this.#used[slot] !== EMPTY && accept(this.#values[slot])) kept++;
     }
-    if (kept * 2 > this.#size) return;
+    this.#pruneAt = Math.max(PRUNE_FROM, kept * 2);
     let slots = 16;
     while (slots * 2 < kept * 3 + 3) slots *= 2;
-    this.#rebuild(slots, accept);
+    if (slots < this.#used.length) this.#rebuild(slots, accept);
   }
 
   #find(lo: number, hi: number): number {
