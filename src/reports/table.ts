@@ -64,9 +64,9 @@ export function incidentTable(options: TableOptions): string {
   return `${blocks.map((lines) => lines.join('\n')).join(`\n\n${paint.faint('─'.repeat(COLUMNS))}\n`)}\n`;
 }
 
+/** The risk score grows inside the band of the severity, so it orders both. */
 function byGravity(a: IncidentDocument, b: IncidentDocument): number {
   return (
-    b.event.severity - a.event.severity ||
     b.event.risk_score - a.event.risk_score ||
     compare(a['@timestamp'], b['@timestamp']) ||
     compare(a.event.id, b.event.id)
