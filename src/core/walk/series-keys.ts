@@ -51,6 +51,9 @@ export interface MailboxPlace {
   mailboxHi: number;
   positionLo: number;
   positionHi: number;
+  /** Message of that row; 0, 0 where the mailbox is its recipient. */
+  messageLo: number;
+  messageHi: number;
   /** Recipient of that row. */
   recipientLo: number;
   recipientHi: number;

@@ -104,4 +104,22 @@ describe('the same rows', () => {
     const rows = busyTenant(SEED);
     expect(written([...rows, ...rows, ...rows.slice(0, 100)])).toBe(written(rows));
   });
+
+  it('give the same bytes where two exports name another sender of the same pairs', () => {
+    const sent = (sender: string, rank: number): Row[] =>
+      relay({
+        start: MONDAY + 9 * DAY_MS,
+        count: 100,
+        everyMs: 10 * SECOND_MS,
+        fromIp: undefined,
+        connector: undefined,
+      }).map((row, index) => ({ ...row, sender, rank, traceId: `message ${index}` }));
+    const better = sent('anna@contoso.com', 1);
+    const worse = sent('bert@contoso.com', 2);
+    const expected = written([...better, ...worse]);
+    expect(expected).toContain('anna@contoso.com');
+    expect(expected).not.toContain('bert@contoso.com');
+    expect(written([...worse, ...better])).toBe(expected);
+    expect(written(shuffled([...worse, ...better], SEED))).toBe(expected);
+  });
 });
