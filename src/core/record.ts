@@ -96,8 +96,10 @@ export function createRecordScratch(): RecordScratch {
 
 /** Writes the position of a record whose first word is `words[base]`. */
 export function writePosition(words: Uint32Array, base: number, file: number, offset: number): void {
-  words[base + POSITION_LO] = offset % TWO_32;
-  words[base + POSITION_HI] = (file << FILE_SHIFT) | Math.floor(offset / TWO_32);
+  // Not `%`: the remainder of doubles is a call, and this runs for every record.
+  const high = Math.floor(offset / TWO_32);
+  words[base + POSITION_LO] = offset - high * TWO_32;
+  words[base + POSITION_HI] = (file << FILE_SHIFT) | high;
 }
 
 /** The number of the file of a position's high word. */

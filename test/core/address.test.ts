@@ -18,7 +18,7 @@ function read(role: 'sender' | 'recipient', text: string): string {
   const cell = encoder.encode(`"${text}"`);
   if (!reader[role](cell, 1, cell.length - 1)) return 'refused';
   const address = reader.text();
-  const domain = decoder.decode(reader.bytes.subarray(reader.domainStart, reader.length));
+  const domain = decoder.decode(reader.bytes.subarray(reader.domainStart, reader.end));
   if (address !== '') {
     hash.text(address);
     expect([reader.lo, reader.hi]).toEqual([hash.lo, hash.hi]);
