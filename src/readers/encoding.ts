@@ -143,9 +143,9 @@ function utf16Decoder(bigEndian: boolean): Decoder {
   let pending: Uint8Array = NOTHING;
   return {
     decode(chunk) {
-      // A copy of its own is aligned, may be swapped, and joins what was pending.
+      // A copy may be swapped, and joins what was pending.
       let units: Buffer;
-      if (pending.length > 0 || bigEndian || (chunk.byteOffset & 1) === 1) {
+      if (pending.length > 0 || bigEndian) {
         units = Buffer.allocUnsafe(pending.length + chunk.length);
         units.set(pending, 0);
         units.set(chunk, pending.length);

@@ -285,6 +285,15 @@ describe('JSON reader', () => {
     expect(cut.letters).toEqual(whole.letters);
   });
 
+  it('knows the key of a wrapper when its buffer moves between key and array', () => {
+    const before = `${A}\n{"pad":"","value"`;
+    for (const length of [65_536, 131_072, 262_144]) {
+      const pad = 'x'.repeat(length - before.length);
+      const { records } = readJson(Buffer.from(`${before.replace('""', `"${pad}"`)}:[${B}]}`));
+      expect(records.map((record) => record.fields[1])).toEqual(['a', 'b']);
+    }
+  });
+
   it('counts bytes as stored', () => {
     const text = `[\r\n{"Sender":"😀ä"},\r\n{"Sender":"שלום"},{"Sender":"x}\r\n,${A}]`;
     const stored = Buffer.from(`\ufeff${text}`, 'utf16le');
