@@ -27,7 +27,7 @@ import type { TraceFormat } from '../formats/format.ts';
 import { type RowContext, RowExtractor } from '../formats/row.ts';
 import { DateOrderScan, settleDateOrders } from './inputs/date-order.ts';
 import { type FileLayout, readLayout } from './inputs/layout.ts';
-import { createStoredRecordReader, type ReaderName } from './inputs/records.ts';
+import { type CsvReaderFactory, createStoredRecordReader, loadCsvReader, type ReaderName } from './inputs/records.ts';
 import { createTextSource } from './inputs/text-source.ts';
 import { Trial, type TrialResult } from './inputs/trial.ts';
 
@@ -109,6 +109,7 @@ interface Candidate {
 interface Prepared extends PreparedInputs {
   readonly candidates: readonly (Candidate | null)[];
   readonly options: InputOptions;
+  readonly createCsvReader: CsvReaderFactory;
   readonly context: RowContext;
   readonly positions: PositionReader;
 }
@@ -129,6 +130,7 @@ const LOOKED_AT_REFUSALS = 1000;
  */
 export async function prepareInputs(options: InputOptions): Promise<PreparedInputs> {
   const wanted = wantedFormat(options.format);
+  const createCsvReader = await loadCsvReader(options.reader);
   const inputs = await findExportFiles(options.paths, {
     temporaryFolder: options.temporaryFolder,
     standardInput: () => options.standardInput ?? process.stdin,
@@ -138,7 +140,7 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
     const missing = [...inputs.missing];
     const skipped: SkippedFile[] = [];
     for (const found of inputs.files) {
-      const candidate = await lookAt(found, wanted, options);
+      const candidate = await lookAt(found, wanted, createCsvReader, options);
       const { refused } = candidate;
       const isNoExport = refused?.code === 'unknown_format' || refused?.code === 'binary';
       if (isNoExport && !found.isNamed) skipped.push({ path: found.path, message: refused.message });
@@ -153,9 +155,9 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
         missing.push({ path: folder, code: 'no_exports', message: noExports(folder, others) });
       }
     }
-    await settleDates(candidates, options);
+    await settleDates(candidates, createCsvReader, options);
     for (const candidate of candidates) refuseMostlyUnreadable(candidate);
-    return assemble(candidates, missing, warnings, options, inputs.dispose);
+    return assemble(candidates, missing, warnings, options, createCsvReader, inputs.dispose);
   } catch (error) {
     await inputs.dispose();
     throw error;
@@ -214,7 +216,7 @@ async function readFile(
   const extractor = new RowExtractor(prepared.context, file, sink, counter);
   let records = 0;
   let saysMoreResults = false;
-  const reader = createStoredRecordReader(layout, prepared.options.reader, startOf(layout), {
+  const reader = createStoredRecordReader(layout, prepared.createCsvReader, startOf(layout), {
     record(view) {
       records += 1;
       extractor.record(view);
@@ -261,6 +263,9 @@ async function readFile(
     ledger.warnings.push(text);
     prepared.warnings.push(`${candidate.found.path}: ${text}`);
   };
+  if (reader.replacedBytes > 0) {
+    warn(`${reader.replacedBytes} bytes are no UTF-8 and were read as "?": were exports of two encodings joined?`);
+  }
   if (records === REPORT_LINES || records + 1 === REPORT_LINES) {
     warn(
       'it has exactly 100,000 lines, where the service cuts reports: rows are probably missing; ask for a shorter time',
@@ -301,7 +306,12 @@ function wantedFormat(id: string | null): TraceFormat | null {
 }
 
 /** Layout and trial of one file. */
-async function lookAt(found: FoundFile, wanted: TraceFormat | null, options: InputOptions): Promise<Candidate> {
+async function lookAt(
+  found: FoundFile,
+  wanted: TraceFormat | null,
+  createCsvReader: CsvReaderFactory,
+  options: InputOptions,
+): Promise<Candidate> {
   const candidate: Candidate = {
     found,
     layout: null,
@@ -326,7 +336,7 @@ async function lookAt(found: FoundFile, wanted: TraceFormat | null, options: Inp
         candidate.layout = result.layout;
         const orders = options.dateOrder === null ? (['mdy', 'dmy'] as const) : [options.dateOrder];
         candidate.trial = new Trial(result.layout, orders, options.nowMs);
-        reader = createStoredRecordReader(result.layout, options.reader, startOf(result.layout), candidate.trial);
+        reader = createStoredRecordReader(result.layout, createCsvReader, startOf(result.layout), candidate.trial);
       }
       bytes += chunk.length;
       // Small pushes: the thousandth record is nearly always in the first of them.
@@ -364,14 +374,18 @@ async function finish(reader: ReturnType<typeof createStoredRecordReader> | null
 }
 
 /** Settles the order of day and month of all files whose dates need one. */
-async function settleDates(candidates: readonly Candidate[], options: InputOptions): Promise<void> {
+async function settleDates(
+  candidates: readonly Candidate[],
+  createCsvReader: CsvReaderFactory,
+  options: InputOptions,
+): Promise<void> {
   if (options.dateOrder !== null) return;
   const dated: { candidate: Candidate; path: string; formatId: string; scan: DateOrderScan }[] = [];
   for (const candidate of candidates) {
     const { layout, trial, found } = candidate;
     if (layout === null || trial === null || trial.isHopeless || !trial.hasCultureDates) continue;
     const scan = new DateOrderScan(layout.match.roles);
-    const reader = createStoredRecordReader(layout, options.reader, startOf(layout), scan);
+    const reader = createStoredRecordReader(layout, createCsvReader, startOf(layout), scan);
     const take = async (chunk: Uint8Array): Promise<boolean> => {
       await reader.push(chunk);
       return true;
@@ -407,6 +421,7 @@ async function assemble(
   missing: readonly MissingInput[],
   warnings: string[],
   options: InputOptions,
+  createCsvReader: CsvReaderFactory,
   disposeInputs: () => Promise<void>,
 ): Promise<Prepared> {
   const entries = [
@@ -474,6 +489,7 @@ async function assemble(
     ),
     candidates: entries.map(({ candidate }) => candidate),
     options,
+    createCsvReader,
     context,
     positions,
     async dispose() {

@@ -153,7 +153,7 @@ export class Pairs implements TextSource {
     }
     words[SENDER_LO] = addresses.lo;
     words[SENDER_HI] = addresses.hi;
-    words[SENDER_DOMAIN] = this.domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    words[SENDER_DOMAIN] = this.domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
     flags |= addresses.kind << SENDER_KIND_SHIFT;
     if (addresses.kind !== SENDER_NULL) flags |= rank << RANK_SENDER_SHIFT;
     if (!addresses.recipient(this.#room, 0, ENCODER.encodeInto(row.recipient, this.#room).written)) {
@@ -161,7 +161,7 @@ export class Pairs implements TextSource {
     }
     words[RECIPIENT_LO] = addresses.lo;
     words[RECIPIENT_HI] = addresses.hi;
-    words[RECIPIENT_DOMAIN] = this.domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    words[RECIPIENT_DOMAIN] = this.domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
     words[SUBJECT] = 0;
     if (row.subject !== undefined && row.subject !== '') {
       this.hash.text(row.subject);

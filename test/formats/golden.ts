@@ -125,6 +125,8 @@ export async function expectGolden(fixture: string, changes: Partial<InputOption
   const path = join(FIXTURES, fixture);
   const reading = await readAll(inputOptions([path], changes));
   const [line] = reading.ledger;
+  const other = await readAll(inputOptions([path], { ...changes, reader: 'fast-csv' }));
+  expect(other, 'fast-csv reads the same').toEqual(reading);
   expectBalanced(line, reading.pairs.length);
   const letters = reading.deadLetters.map(({ file: _, ...letter }) => JSON.stringify({ dead_letter: letter }));
   const ledger = JSON.stringify({ ledger: { ...line, path: fixture } });

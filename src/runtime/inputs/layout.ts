@@ -51,7 +51,7 @@ export function readLayout(
   others: readonly OtherExport[],
   wanted: TraceFormat | null,
 ): LayoutResult {
-  const guess = detectEncoding(head.subarray(0, 65_536));
+  const guess = detectEncoding(head);
   if (guess.encoding === 'binary') return { kind: 'binary', message: binaryMessage(head) };
   const decoder = createDecoder(guess.encoding, { skipBytes: guess.bomBytes });
   const bytes = decoder.decode(head);
