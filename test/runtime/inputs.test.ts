@@ -163,6 +163,23 @@ describe('files that look cut or empty', () => {
     }
   });
 
+  it.each(['[]', '[null]', '{"value":[]}', '{"d":{"results":[]}}', '{}', ' \n'])('as JSON: %s', async (text) => {
+    const reading = await readAll(inputOptions([write('empty.json', text)]));
+    expect(reading.ledger[0]).toMatchObject({
+      refused: null,
+      records: 0,
+      warnings: [expect.stringContaining('empty')],
+    });
+  });
+
+  it.each(['{broken', '[1, 2]', '[{"a":1}', '{"value":[{"DomainName":"a","DomainType":"b"}]}'])(
+    'and JSON that is no trace is refused: %s',
+    async (text) => {
+      const reading = await readAll(inputOptions([write('other.json', text)]));
+      expect(reading.ledger[0].refused?.code).toBe('unknown_format');
+    },
+  );
+
   it.each([
     [99_998, 0],
     [99_999, 1],

@@ -12,6 +12,7 @@ import {
 } from '../../formats/format.ts';
 import { createCsvByteReader } from '../../readers/csv-bytes.ts';
 import { createDecoder, detectEncoding, type TextEncoding } from '../../readers/encoding.ts';
+import { readJsonKeys } from '../../readers/json.ts';
 
 export interface FileLayout {
   encoding: TextEncoding;
@@ -55,29 +56,39 @@ export function readLayout(
   if (guess.encoding === 'binary') return { kind: 'binary', message: binaryMessage(head) };
   const decoder = createDecoder(guess.encoding, { skipBytes: guess.bomBytes });
   const bytes = decoder.decode(head);
+  const common = { encoding: guess.encoding, assumedEncoding: guess.assumed };
+  const recognise = (
+    columns: readonly string[],
+    more: Pick<FileLayout, 'shape' | 'delimiter' | 'dataOffset' | 'dataLine'>,
+  ): LayoutResult => {
+    const header = columns.map(canonicalColumn);
+    const candidates = formats.filter(({ shapes }) => shapes.includes(more.shape));
+    const match = wanted === null ? recogniseFormat(candidates, header) : matchFormat(wanted, header);
+    if (match !== null) return { kind: 'layout', layout: { ...common, ...more, columns, header, match } };
+    return { kind: 'unknown_format', message: unknownFormat(header, columns, formats, others, wanted) };
+  };
+  const keys = readJsonKeys(bytes);
+  if (keys !== null) {
+    if (keys.length === 0 && isEmptyJson(bytes)) return { kind: 'empty' };
+    return recognise(keys, { shape: 'json', delimiter: 0, dataOffset: guess.bomBytes, dataLine: 1 });
+  }
   const preamble = skipPreamble(bytes);
   if (preamble.start === bytes.length) return { kind: 'empty' };
-  const storedOffset = (at: number): number => guess.bomBytes + decoder.storedLength(bytes, 0, at);
-  const common = { encoding: guess.encoding, assumedEncoding: guess.assumed };
   const delimiter = preamble.delimiter ?? sniffDelimiter(bytes, preamble.start);
   const found = readHeader(bytes, preamble.start, delimiter);
-  const header = found.columns.map(canonicalColumn);
-  const match = wanted === null ? recogniseFormat(formats, header) : matchFormat(wanted, header);
-  if (match === null)
-    return { kind: 'unknown_format', message: unknownFormat(header, found.columns, formats, others, wanted) };
-  return {
-    kind: 'layout',
-    layout: {
-      ...common,
-      shape: 'csv',
-      delimiter,
-      columns: found.columns,
-      header,
-      match,
-      dataOffset: storedOffset(found.end),
-      dataLine: preamble.line + found.lines,
-    },
-  };
+  const dataOffset = guess.bomBytes + decoder.storedLength(bytes, 0, found.end);
+  return recognise(found.columns, { shape: 'csv', delimiter, dataOffset, dataLine: preamble.line + found.lines });
+}
+
+/** What ConvertTo-Json makes of no rows, and web services of an empty answer: JSON without an object of values. */
+function isEmptyJson(bytes: Uint8Array): boolean {
+  if (bytes.length > 65_536) return false;
+  try {
+    const value: unknown = JSON.parse(DECODER.decode(bytes));
+    return !Array.isArray(value) || value.every((element) => element === null);
+  } catch {
+    return false;
+  }
 }
 
 function binaryMessage(head: Uint8Array): string {

@@ -1,8 +1,10 @@
 /** From the chunks of a file, as stored, to its records: decoding and the reader behind one `push`. */
 
+import { canonicalColumn } from '../../formats/format.ts';
 import { createCsvByteReader } from '../../readers/csv-bytes.ts';
 import type { CsvReaderOptions } from '../../readers/csv-scanner.ts';
 import { createDecoder } from '../../readers/encoding.ts';
+import { createJsonReader } from '../../readers/json.ts';
 import type { RecordHandler, RecordReader } from '../../readers/reader.ts';
 import type { FileLayout } from './layout.ts';
 import { Utf8Mender } from './utf8.ts';
@@ -43,14 +45,11 @@ export function createStoredRecordReader(
   handler: RecordHandler,
 ): StoredRecordReader {
   const decoder = createDecoder(layout.encoding, { skipBytes: start.offset - start.pushedOffset });
-  const options = {
-    delimiter: layout.delimiter,
-    columns: layout.columns.length,
-    startOffset: start.offset,
-    startLine: start.line,
-    storedLength: decoder.storedLength,
-  };
-  const reader: RecordReader = createCsvReader(options, handler);
+  const place = { startOffset: start.offset, startLine: start.line, storedLength: decoder.storedLength };
+  const reader: RecordReader =
+    layout.shape === 'json'
+      ? createJsonReader({ ...place, columns: layout.header, canonicalColumn }, handler)
+      : createCsvReader({ ...place, delimiter: layout.delimiter, columns: layout.columns.length }, handler);
   const pushDecoded = (bytes: Uint8Array): void | Promise<void> =>
     bytes.length === 0 ? undefined : reader.push(bytes, 0, bytes.length);
   const mender = layout.encoding === 'utf-8' ? new Utf8Mender() : null;
