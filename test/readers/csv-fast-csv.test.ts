@@ -113,10 +113,10 @@ describe('fast-csv reader', () => {
   });
 
   it('needs linear time where fast-csv alone needs quadratic time', async () => {
-    const lines = Array.from({ length: 20_000 }, () => 'a,b,"c, c",d\n');
+    const lines = Array.from({ length: 5_000 }, () => 'a,b,"c, c",d\n');
     lines[10] = 'a,b,"c, c,d\n';
     const { records, letters } = await readCsv(createFastCsvReader, Buffer.from(lines.join('')), plainOptions(4));
-    expect(records.length).toBe(19_999);
+    expect(records.length).toBe(4_999);
     expect(letters.map(({ code, line }) => [code, line])).toEqual([['malformed_record', 11]]);
   });
 });
