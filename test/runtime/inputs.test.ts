@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -100,7 +102,28 @@ describe('paths', () => {
   });
 });
 
+describe.skipIf(process.platform === 'win32')('a named pipe', () => {
+  it('is read like standard input', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const reading = readAll(inputOptions([pipe], { temporaryFolder: folder }));
+    await writeFile(pipe, `${HEADER}\n${row(1)}\n`);
+    expect((await reading).pairs).toHaveLength(1);
+    expect(readdirSync(folder)).toEqual(['pipe']);
+  });
+});
+
 describe('refused files', () => {
+  it('without a header say so', async () => {
+    const reading = await readAll(
+      inputOptions([write('rows.csv', row(1), row(2)), write('quote.csv', '"a" b,c', row(1))]),
+    );
+    expect(reading.ledger.map(({ refused }) => refused?.message)).toEqual([
+      'its first line cannot be read as the names of columns',
+      expect.stringContaining('export without -NoHeader'),
+    ]);
+  });
+
   it.each([
     ['archive.csv', 'binary', 'compressed with gzip'],
     ['other.csv', 'unknown_format', 'its columns are name, price'],

@@ -187,6 +187,10 @@ function unknownFormat(
     return excerpt(bytes, 0, bytes.length);
   });
   const found = `its columns are ${shown.join(', ')}${columns.length > 20 ? ` and ${columns.length - 20} more` : ''}`;
+  if (columns.length === 0) return 'its first line cannot be read as the names of columns';
+  if (columns.some((name) => name.includes('@'))) {
+    return 'its first line holds a row and no names of columns: export without -NoHeader, and files that were split need the header again';
+  }
   const nearest = wanted ?? nearestFormat(header, formats);
   if (nearest === null) return `it is no message trace; ${found}`;
   const missing = missingRoles(nearest, header);
