@@ -9,6 +9,16 @@ const EMPTY = 0;
 /** Smaller tables are not worth pruning. */
 const PRUNE_FROM = 4096;
 
+/** A copy of a table's columns. */
+export interface HashTableState {
+  lo: Uint32Array;
+  hi: Uint32Array;
+  values: Float64Array;
+  used: Uint8Array;
+  size: number;
+  pruneAt: number;
+}
+
 export class HashTable {
   #lo: Uint32Array;
   #hi: Uint32Array;
@@ -28,6 +38,26 @@ export class HashTable {
 
   get size(): number {
     return this.#size;
+  }
+
+  save(): HashTableState {
+    return {
+      lo: this.#lo.slice(),
+      hi: this.#hi.slice(),
+      values: this.#values.slice(),
+      used: this.#used.slice(),
+      size: this.#size,
+      pruneAt: this.#pruneAt,
+    };
+  }
+
+  load(state: Readonly<HashTableState>): void {
+    this.#lo = state.lo.slice();
+    this.#hi = state.hi.slice();
+    this.#values = state.values.slice();
+    this.#used = state.used.slice();
+    this.#size = state.size;
+    this.#pruneAt = state.pruneAt;
   }
 
   /** The value of a key, or `undefined`. */

@@ -16,7 +16,7 @@ import {
   keyId,
 } from './campaign.ts';
 import { WINDOW_MS } from './day-clock.ts';
-import { Incident, type LimitNumbers, type SeverityRank } from './incident.ts';
+import { Incident, type IncidentState, type LimitNumbers, type SeverityRank } from './incident.ts';
 import { LOG_WEIGHT, type RowLog } from './row-log.ts';
 import { countForScore, SCORE_95 } from './statistics.ts';
 import { REFUSED_SHARE, typeOfTraits } from './traits.ts';
@@ -109,9 +109,15 @@ export interface BookContext extends AttributionContext {
   limitForecast(limit: { used: number; budget: number }, timeMs: number, bits: number, mailbox: number): number | null;
 }
 
+export interface IncidentBookState {
+  incidents: IncidentState[];
+  /** Indexes of the incidents that own members, by member id. */
+  owners: Map<string, number>;
+}
+
 export class IncidentBook {
   readonly #context: BookContext;
-  readonly #incidents: Incident[] = [];
+  #incidents: Incident[] = [];
   #open: Incident[] = [];
   /** The incident that took the last hit of a member. */
   readonly #owners = new Map<string, Incident>();
@@ -120,6 +126,21 @@ export class IncidentBook {
 
   constructor(context: BookContext) {
     this.#context = context;
+  }
+
+  save(): IncidentBookState {
+    const indexes = new Map(this.#incidents.map((incident, index) => [incident, index]));
+    return {
+      incidents: this.#incidents.map((incident) => incident.save()),
+      owners: new Map([...this.#owners].map(([id, incident]) => [id, indexes.get(incident) as number])),
+    };
+  }
+
+  load(state: Readonly<IncidentBookState>): void {
+    this.#incidents = state.incidents.map((incident) => Incident.load(incident));
+    this.#open = this.#incidents.filter((incident) => incident.isOpen);
+    this.#owners.clear();
+    for (const [id, index] of state.owners) this.#owners.set(id, this.#incidents[index]);
   }
 
   /** All incidents, in the order in which they were opened. */
@@ -197,7 +218,8 @@ export class IncidentBook {
     if (same !== undefined) return same;
     const candidates = this.#open.filter(
       (incident) =>
-        incident.family === family && (incident.type === 'unknown' || incident.startingRank >= STARTING_SEVERITY[type]),
+        incident.family === family &&
+        (incident.type === 'unknown' || STARTING_SEVERITY[incident.type] >= STARTING_SEVERITY[type]),
     );
     const half = attribution.excess / 2;
     const shares = this.#shares(hit, candidates, timeMs, (incident, words, base) => incident.rows.matches(words, base));
@@ -277,11 +299,11 @@ export class IncidentBook {
     const { log } = this.#context;
     const firstSequence = Math.max(attribution.firstSequence, log.first);
     const startMs = firstSequence < log.next ? log.time(firstSequence) : timeMs;
-    const incident = new Incident({
+    const incident = Incident.opened({
       family,
       key: attribution.key,
       type,
-      startingRank: STARTING_SEVERITY[type],
+      severity: STARTING_SEVERITY[type],
       detectedMs: timeMs,
       startMs,
       startedAfterWeek: startMs - this.#context.tenantFirstMs() >= 7 * DAY_MS,
@@ -327,11 +349,11 @@ export class IncidentBook {
     let incident = this.#open.find((candidate) => keyId(candidate.key) === id);
     const firstSequence = log.firstAfter(timeMs - DAY_MS);
     if (incident === undefined) {
-      incident = new Incident({
+      incident = Incident.opened({
         family: 'limit',
         key,
         type: 'limit',
-        startingRank: limitSeverity(share),
+        severity: limitSeverity(share),
         detectedMs: timeMs,
         startMs: log.time(firstSequence),
         startedAfterWeek: true,

@@ -28,9 +28,19 @@ interface DayPeaks {
   peaks: number[];
 }
 
+export interface RecordBookState {
+  firstDay: Map<number, number>;
+  incidentKeys: Set<number>;
+  walked: DayPeaks[];
+  sealed: DayPeaks[];
+  own: Map<number, number[]>;
+  largest: { key: number; peak: number }[][];
+  lastSealedDay: number;
+}
+
 export class RecordBook implements PeakRecords {
   readonly #floors: PerWindow;
-  readonly #firstDay = new Map<number, number>();
+  #firstDay = new Map<number, number>();
   #incidentKeys = new Set<number>();
   #walked: DayPeaks[] = [];
   #sealed: DayPeaks[] = [];
@@ -41,6 +51,29 @@ export class RecordBook implements PeakRecords {
 
   constructor(floors: PerWindow) {
     this.#floors = floors;
+  }
+
+  save(): RecordBookState {
+    return structuredClone({
+      firstDay: this.#firstDay,
+      incidentKeys: this.#incidentKeys,
+      walked: this.#walked,
+      sealed: this.#sealed,
+      own: this.#own,
+      largest: this.#largest,
+      lastSealedDay: this.#lastSealedDay,
+    });
+  }
+
+  load(saved: Readonly<RecordBookState>): void {
+    const state = structuredClone(saved);
+    this.#firstDay = state.firstDay;
+    this.#incidentKeys = state.incidentKeys;
+    this.#walked = state.walked;
+    this.#sealed = state.sealed;
+    this.#own = state.own;
+    this.#largest = state.largest;
+    this.#lastSealedDay = state.lastSealedDay;
   }
 
   own(key: number, window: number): number {

@@ -26,22 +26,53 @@ interface WalkedDay {
   sums: Float64Array;
 }
 
+export interface VariancesState {
+  entries: Map<number, number>;
+  isHeavy: Uint8Array;
+  levels: Float64Array;
+  sums: Float64Array;
+  quarters: Int32Array;
+  walked: WalkedDay[];
+}
+
 export class Variances {
   readonly #phi0: PerWindow;
   readonly #clock: DayClock;
   /** Keys that are, or were, heavy → entry in the columns below. */
-  readonly #entries = new Map<number, number>();
+  #entries = new Map<number, number>();
   #capacity = 16;
-  #isHeavy = new Uint8Array(this.#capacity);
+  #isHeavy: Uint8Array = new Uint8Array(this.#capacity);
   /** Expected count per day, as forecast for today. */
-  #levels = new Float64Array(this.#capacity);
-  #sums = new Float64Array(this.#capacity * SUMS);
-  #quarters = new Int32Array(this.#capacity * QUARTERS_PER_DAY);
-  readonly #walked: WalkedDay[] = [];
+  #levels: Float64Array = new Float64Array(this.#capacity);
+  #sums: Float64Array = new Float64Array(this.#capacity * SUMS);
+  #quarters: Int32Array = new Int32Array(this.#capacity * QUARTERS_PER_DAY);
+  #walked: WalkedDay[] = [];
 
   constructor(phi0: PerWindow, clock: DayClock) {
     this.#phi0 = phi0;
     this.#clock = clock;
+  }
+
+  save(): VariancesState {
+    return structuredClone({
+      entries: this.#entries,
+      isHeavy: this.#isHeavy,
+      levels: this.#levels,
+      sums: this.#sums,
+      quarters: this.#quarters,
+      walked: this.#walked,
+    });
+  }
+
+  load(saved: Readonly<VariancesState>): void {
+    const state = structuredClone(saved);
+    this.#entries = state.entries;
+    this.#capacity = state.isHeavy.length;
+    this.#isHeavy = state.isHeavy;
+    this.#levels = state.levels;
+    this.#sums = state.sums;
+    this.#quarters = state.quarters;
+    this.#walked = state.walked;
   }
 
   /** A key whose decayed count is `level` may be heavy from the next day on. */

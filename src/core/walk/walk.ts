@@ -5,6 +5,7 @@
  */
 
 import { DAY_MS, dayOf, type HourSlots, MINUTE_MS } from '../calendar.ts';
+import type { HashTableState } from '../hash-table.ts';
 import type { SortedBlock } from '../order.ts';
 import {
   CONNECTOR,
@@ -36,11 +37,11 @@ import {
 import type { DetectionSettings, SeriesSettings, ServiceLimit } from '../series-settings.ts';
 import type { ScanSummary } from '../summary.ts';
 import { DOMAIN_ACCEPTED, type IdTexts, type TenantModel } from '../tenant.ts';
-import { DayClock, WINDOW_MS, WINDOW_NAMES } from './day-clock.ts';
-import { Correspondents, Forwards, type ForwardVerdict, MessageWeights } from './forwards.ts';
+import { DayClock, type DayClockState, WINDOW_MS, WINDOW_NAMES } from './day-clock.ts';
+import { Correspondents, Forwards, type ForwardsState, type ForwardVerdict, MessageWeights } from './forwards.ts';
 import type { Incident, LimitNumbers } from './incident.ts';
-import { type Hit, IncidentBook, type LimitHit, type MemberCounts } from './incident-book.ts';
-import { KeyedSeries } from './keyed-series.ts';
+import { type Hit, IncidentBook, type IncidentBookState, type LimitHit, type MemberCounts } from './incident-book.ts';
+import { KeyedSeries, type KeyedSeriesState } from './keyed-series.ts';
 import {
   LOG_BITS,
   LOG_CONNECTOR,
@@ -66,8 +67,16 @@ import {
   ROW_RELAYED,
   ROW_UNREGISTERED,
   RowLog,
+  type RowLogState,
 } from './row-log.ts';
-import { DictionaryKeys, MailboxKeys, type MailboxPlace, sourceKeyText } from './series-keys.ts';
+import {
+  DictionaryKeys,
+  type DictionaryKeysState,
+  MailboxKeys,
+  type MailboxKeysState,
+  type MailboxPlace,
+  sourceKeyText,
+} from './series-keys.ts';
 import { scanScore } from './statistics.ts';
 
 /** A series and how its rows are found in the log. */
@@ -88,6 +97,38 @@ const COUNTED_BITS = ROW_RELAYED | ROW_UNREGISTERED | ROW_NULL_SENDER | ROW_MAIL
 /** Microsoft's limits count a trailing 24 hours. */
 const LIMIT_WINDOW = 3;
 
+/** Everything a walk remembers, as plain data. Keys of domains, connectors and sources are dictionary ids. */
+export interface WalkState {
+  clock: DayClockState;
+  log: RowLogState;
+  forwards: ForwardsState;
+  correspondents: HashTableState;
+  weights: HashTableState;
+  domainKeys: DictionaryKeysState;
+  connectorKeys: DictionaryKeysState;
+  sourceKeys: DictionaryKeysState;
+  mailboxKeys: MailboxKeysState;
+  series: KeyedSeriesState[];
+  book: IncidentBookState;
+  windowFirst: number[];
+  sourceSeenMs: Float64Array;
+  sourceKeySeenMs: number[];
+  connectorSeenMs: number[];
+  counts: WalkCounts;
+}
+
+/** Numbers that only grow or pass through: what was seen, and what counts against Microsoft's limits. */
+interface WalkCounts {
+  limitedRecipients: number;
+  onMicrosoftRecipients: number;
+  firstMs: number;
+  lastMs: number;
+  days: number;
+  pairs: number;
+  external: number;
+  unregistered: number;
+}
+
 export class Walk {
   readonly #settings: DetectionSettings;
   readonly #tenant: TenantModel;
@@ -107,20 +148,21 @@ export class Walk {
   readonly #mailboxRecipients: KeyedSeries;
   readonly #book: IncidentBook;
   /** Sequence number of the first row inside each window. */
-  readonly #windowFirst = [0, 0, 0, 0];
+  #windowFirst = [0, 0, 0, 0];
   /** First event time by dictionary id of the source, and by connector key. */
-  #sourceSeenMs = new Float64Array(1024);
+  #sourceSeenMs: Float64Array = new Float64Array(1024);
   #sourceKeySeenMs: number[] = [0];
   #connectorSeenMs: number[] = [0];
-  /** External recipients of the last 24 h against Microsoft's limits. */
-  #limitedRecipients = 0;
-  #onMicrosoftRecipients = 0;
-  #firstMs = Number.NaN;
-  #lastMs = Number.NEGATIVE_INFINITY;
-  #days = 0;
-  #pairs = 0;
-  #external = 0;
-  #unregistered = 0;
+  #counts: WalkCounts = {
+    limitedRecipients: 0,
+    onMicrosoftRecipients: 0,
+    firstMs: Number.NaN,
+    lastMs: Number.NEGATIVE_INFINITY,
+    days: 0,
+    pairs: 0,
+    external: 0,
+    unregistered: 0,
+  };
 
   constructor(settings: DetectionSettings, tenant: TenantModel, slotsOf: HourSlots, texts: IdTexts) {
     this.#settings = settings;
@@ -146,12 +188,56 @@ export class Walk {
       mailboxes: bySeries('mailbox'),
       textOf: (kind, key) => this.keyText(kind, key),
       member: (id) => this.#member(id),
-      tenantFirstMs: () => this.#firstMs,
+      tenantFirstMs: () => this.#counts.firstMs,
       sourceFirstSeenMs: (key) => this.#sourceKeySeenMs[key],
       connectorFirstSeenMs: (key) => this.#connectorSeenMs[key],
       tenantLimit: (timeMs) => this.#tenantLimit(timeMs),
       limitForecast: (limit, timeMs, bits, mailbox) => this.#forecast(limit, timeMs, bits, mailbox),
     });
+  }
+
+  /** A copy of the state, from which the same walk can go on. */
+  save(): WalkState {
+    return {
+      clock: this.#clock.save(),
+      log: this.#log.save(),
+      forwards: this.#forwards.save(),
+      correspondents: this.#correspondents.save(),
+      weights: this.#weights.save(),
+      domainKeys: this.#domainKeys.save(),
+      connectorKeys: this.#connectorKeys.save(),
+      sourceKeys: this.#sourceKeys.save(),
+      mailboxKeys: this.#mailboxKeys.save(),
+      series: this.#counters.map((counter) => counter.series.save()),
+      book: this.#book.save(),
+      windowFirst: this.#windowFirst.slice(),
+      sourceSeenMs: this.#sourceSeenMs.slice(),
+      sourceKeySeenMs: this.#sourceKeySeenMs.slice(),
+      connectorSeenMs: this.#connectorSeenMs.slice(),
+      counts: { ...this.#counts },
+    };
+  }
+
+  /** Goes back, or on, to a saved state; it may be loaded again. */
+  load(state: Readonly<WalkState>): void {
+    this.#clock.load(state.clock);
+    this.#log.load(state.log);
+    this.#forwards.load(state.forwards);
+    this.#correspondents.load(state.correspondents);
+    this.#weights.load(state.weights);
+    this.#domainKeys.load(state.domainKeys);
+    this.#connectorKeys.load(state.connectorKeys);
+    this.#sourceKeys.load(state.sourceKeys);
+    this.#mailboxKeys.load(state.mailboxKeys);
+    this.#counters.forEach((counter, index) => {
+      counter.series.load(state.series[index]);
+    });
+    this.#book.load(state.book);
+    this.#windowFirst = state.windowFirst.slice();
+    this.#sourceSeenMs = state.sourceSeenMs.slice();
+    this.#sourceKeySeenMs = state.sourceKeySeenMs.slice();
+    this.#connectorSeenMs = state.connectorSeenMs.slice();
+    this.#counts = { ...state.counts };
   }
 
   get incidents(): readonly Incident[] {
@@ -160,14 +246,14 @@ export class Walk {
 
   /** First and last event time, days with rows, and distinct pairs: what was looked at. */
   get seen(): Omit<ScanSummary, 'acceptedDomains'> {
-    const none = this.#days === 0;
+    const none = this.#counts.days === 0;
     return {
-      firstMs: none ? null : this.#firstMs,
-      lastMs: none ? null : this.#lastMs,
-      days: this.#days,
-      pairs: this.#pairs,
-      external: this.#external,
-      unregistered: this.#unregistered,
+      firstMs: none ? null : this.#counts.firstMs,
+      lastMs: none ? null : this.#counts.lastMs,
+      days: this.#counts.days,
+      pairs: this.#counts.pairs,
+      external: this.#counts.external,
+      unregistered: this.#counts.unregistered,
     };
   }
 
@@ -205,13 +291,13 @@ export class Walk {
   #batch(words: Uint32Array, first: number, end: number, timeMs: number): void {
     const day = dayOf(timeMs);
     if (day !== this.#clock.day) this.#enterDay(day, timeMs);
-    this.#lastMs = timeMs;
+    this.#counts.lastMs = timeMs;
     if (this.#book.hasOpen) this.#book.closeBefore(timeMs);
     let leaves = false;
     for (let index = first; index < end; index++) {
       const base = index * RECORD_WORDS;
       if ((words[base + FLAGS] & STATUS_MASK) === STATUS_EXPANDED) continue;
-      this.#pairs++;
+      this.#counts.pairs++;
       this.#noteSource(words, base, timeMs);
       if (this.#tenant.domainClass(words[base + RECIPIENT_DOMAIN]) === DOMAIN_ACCEPTED) {
         this.#arrival(words, base, timeMs);
@@ -241,13 +327,13 @@ export class Walk {
   }
 
   #enterDay(day: number, timeMs: number): void {
-    if (this.#days === 0) this.#firstMs = timeMs;
+    if (this.#counts.days === 0) this.#counts.firstMs = timeMs;
     else {
       const walked = this.#clock.day;
       for (const counter of this.#counters) counter.series.endDay(walked);
       this.#forwards.endDay(walked);
     }
-    this.#days++;
+    this.#counts.days++;
     this.#clock.enter(day, timeMs, (sealed, exposure) => {
       for (const counter of this.#counters) counter.series.seal(sealed, exposure);
       this.#forwards.seal(sealed);
@@ -281,7 +367,7 @@ export class Walk {
 
   /** Mail to an external recipient: into the log and the series. */
   #departure(words: Uint32Array, base: number, timeMs: number): void {
-    this.#external++;
+    this.#counts.external++;
     const log = this.#log;
     const weight = this.#weights.weigh(timeMs, words[base + MESSAGE_LO], words[base + MESSAGE_HI]);
     this.#clock.count(timeMs, weight);
@@ -302,7 +388,7 @@ export class Walk {
       }
       if (this.#tenant.isOnMicrosoft(senderDomain) && kind !== SENDER_SYSTEM) bits |= ROW_ONMICROSOFT;
     } else if (senderDomain !== 0) {
-      this.#unregistered++;
+      this.#counts.unregistered++;
       bits |= ROW_UNREGISTERED | ROW_LIMITED;
       const verdict = this.#forwards.judge(
         timeMs,
@@ -353,8 +439,8 @@ export class Walk {
       counter.series.add(key, amount, timeMs);
       touch(counter, key);
     }
-    if ((bits & ROW_LIMITED) !== 0) this.#limitedRecipients++;
-    if ((bits & ROW_ONMICROSOFT) !== 0) this.#onMicrosoftRecipients++;
+    if ((bits & ROW_LIMITED) !== 0) this.#counts.limitedRecipients++;
+    if ((bits & ROW_ONMICROSOFT) !== 0) this.#counts.onMicrosoftRecipients++;
   }
 
   /** Takes the rows out of the windows (t−W, t]. */
@@ -380,8 +466,8 @@ export class Walk {
       if (amount !== 0) counter.series.expire(key, window, amount);
     }
     if (window !== LIMIT_WINDOW) return;
-    if ((bits & ROW_LIMITED) !== 0) this.#limitedRecipients--;
-    if ((bits & ROW_ONMICROSOFT) !== 0) this.#onMicrosoftRecipients--;
+    if ((bits & ROW_LIMITED) !== 0) this.#counts.limitedRecipients--;
+    if ((bits & ROW_ONMICROSOFT) !== 0) this.#counts.onMicrosoftRecipients--;
   }
 
   #test(timeMs: number): Hit[] {
@@ -459,7 +545,7 @@ export class Walk {
         continue;
       }
       const isTenant = limit.scope === 'tenant';
-      const used = isTenant ? this.#limitedRecipients : this.#onMicrosoftRecipients;
+      const used = isTenant ? this.#counts.limitedRecipients : this.#counts.onMicrosoftRecipients;
       if (used >= lowest) {
         hits.push({ ...limitHit(limit, used), mailbox: 0, bits: isTenant ? ROW_LIMITED : ROW_ONMICROSOFT });
       }
@@ -470,7 +556,7 @@ export class Walk {
   #tenantLimit(timeMs: number): LimitNumbers | null {
     const limit = this.#settings.ceilings.limits.find((candidate) => candidate.scope === 'tenant');
     if (limit === undefined) return null;
-    const used = this.#limitedRecipients;
+    const used = this.#counts.limitedRecipients;
     const forecastMs = this.#forecast({ used, budget: limit.budget }, timeMs, ROW_LIMITED, 0);
     return { name: limit.name, used, budget: limit.budget, forecastMs };
   }
