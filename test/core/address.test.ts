@@ -67,6 +67,7 @@ describe('senders', () => {
     'ann@',
     '@contoso.com',
     'ann@con toso.com',
+    '"ann x"@con toso.com',
     'ann\u0000@contoso.com',
     'ann\n@contoso.com',
     'Änn Smith',

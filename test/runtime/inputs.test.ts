@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ChosenTexts, ObservationCounts, PairTable } from '../../src/core/identity.ts';
@@ -244,14 +244,16 @@ describe('the order of day and month', () => {
     const summary = fixture('enhanced-summary/documented-names.csv');
     await expect(prepareInputs(inputOptions([open(), summary]))).rejects.toMatchObject({ code: 'ambiguous_dates' });
     const both = await readAll(inputOptions([mdy(), dmy(), summary]));
-    expect(both.ledger.map(({ date_order }) => date_order)).toEqual(['dmy', 'mdy', 'dmy']);
+    const orders = both.ledger.map(({ path, date_order }) => `${basename(path)} ${date_order}`);
+    expect(orders.sort()).toEqual(['dmy.csv dmy', 'documented-names.csv dmy', 'mdy.csv mdy']);
   });
 
   it('is settled by the option, for every file', async () => {
     const reading = await readAll(
       inputOptions([open(), fixture('message-trace/powershell-7.csv')], { dateOrder: 'dmy' }),
     );
-    expect(reading.ledger.map(({ date_order }) => date_order)).toEqual([null, 'dmy'].reverse());
+    const orders = reading.ledger.map(({ path, date_order }) => `${basename(path)} ${date_order}`);
+    expect(orders.sort()).toEqual(['open.csv dmy', 'powershell-7.csv null']);
     expect(reading.pairs.join()).toContain('"at":"2026-04-09T18:10:13.000Z"');
   });
 
@@ -266,6 +268,17 @@ describe('the order of day and month', () => {
     expect((await readAll(inputOptions([write('same.csv', HEADER, ...same)]))).ledger[0].date_order).toBeNull();
     const differs = write('differs.csv', HEADER, ...same, row(1, '6/5/2026 18:10'));
     await expect(prepareInputs(inputOptions([differs]))).rejects.toMatchObject({ code: 'ambiguous_dates' });
+  });
+
+  it.each([
+    ['mdy', '9/3/2026 6:00 PM', '9/5/2026 6:30 PM'],
+    ['dmy', '7/5/2026 18:00', '10/5/2026 18:30'],
+    ['open', '9/3/2026 6:00 PM', '5/9/2026 6:30 PM'],
+  ])('is %s where the bounds of the query are %s and %s', async (expected, start, end) => {
+    const rows = ['9/5/2026 6:10:13 PM', '9/5/2026 6:10:13 PM'].map((time, n) => `${row(n, time)},${start},${end}`);
+    const inputs = prepareInputs(inputOptions([write('bounds.csv', `${HEADER},StartDate,EndDate`, ...rows)]));
+    if (expected === 'open') await expect(inputs).rejects.toMatchObject({ code: 'ambiguous_dates' });
+    else expect((await inputs).ledgerFiles[0].date_order).toBe(expected);
   });
 
   it('refuses a file with dates of both orders', async () => {
