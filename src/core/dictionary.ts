@@ -8,8 +8,8 @@ import type { KeyedHash } from './hash.ts';
 
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 const ENCODER = new TextEncoder();
-const INITIAL_ENTRIES = 512;
-const INITIAL_BYTES = 16_384;
+const INITIAL_ENTRIES = 64;
+const INITIAL_BYTES = 1024;
 /** Offsets are 32-bit words. */
 const MAX_BYTES = 4_294_967_295;
 

@@ -112,8 +112,8 @@ export class RowExtractor {
   /** The organisation of the row before: nearly always that of this one. */
   #organization = new Uint8Array(0);
   /** Ids of canonical addresses by the id of their spelling, for what is no IPv4 address. */
-  readonly #sourceIds = new Int32Array(MAX_SOURCE_SPELLINGS + 1).fill(UNKNOWN_SOURCE);
-  #spellings: Dictionary;
+  #sourceIds: Int32Array = new Int32Array(0);
+  #spellings: Dictionary | null = null;
 
   constructor(context: RowContext, file: RowFile, sink: PairSink, counter: RowCounter) {
     this.#context = context;
@@ -121,7 +121,6 @@ export class RowExtractor {
     this.#roles = file.match.roles;
     this.#sink = sink;
     this.#counter = counter;
-    this.#spellings = new Dictionary(context.hash);
     this.#earliestMs = EARLIEST_MS;
     this.#latestMs = context.nowMs + FUTURE_TOLERANCE_MS;
     this.#sinceMs = context.sinceMs ?? Number.NEGATIVE_INFINITY;
@@ -322,9 +321,9 @@ export class RowExtractor {
     const to = trimmed.end;
     if (isIpv4(bytes, from, to)) return this.#context.sources.intern(bytes, from, to);
     if (to - from < 2 || to - from > 80) return 0;
-    if (this.#spellings.size >= MAX_SOURCE_SPELLINGS) {
+    if (this.#spellings === null || this.#spellings.size >= MAX_SOURCE_SPELLINGS) {
       this.#spellings = new Dictionary(this.#context.hash);
-      this.#sourceIds.fill(UNKNOWN_SOURCE);
+      this.#sourceIds = new Int32Array(MAX_SOURCE_SPELLINGS + 1).fill(UNKNOWN_SOURCE);
     }
     const spelling = this.#spellings.intern(bytes, from, to);
     if (this.#sourceIds[spelling] === UNKNOWN_SOURCE) {

@@ -27,9 +27,15 @@ import type { TraceFormat } from '../formats/format.ts';
 import { type RowContext, RowExtractor } from '../formats/row.ts';
 import { DateOrderScan, settleDateOrders } from './inputs/date-order.ts';
 import { type FileLayout, readLayout } from './inputs/layout.ts';
-import { type CsvReaderFactory, createStoredRecordReader, loadCsvReader, type ReaderName } from './inputs/records.ts';
+import {
+  type CsvReaderFactory,
+  createStoredRecordReader,
+  loadCsvReader,
+  type ReaderName,
+  type StoredRecordReader,
+} from './inputs/records.ts';
 import { createTextSource } from './inputs/text-source.ts';
-import { Trial, type TrialResult } from './inputs/trial.ts';
+import { isHopeless, resultIn, Trial, type TrialOutcome } from './inputs/trial.ts';
 
 export type { ReaderName } from './inputs/records.ts';
 
@@ -99,7 +105,7 @@ interface SkippedFile {
 interface Candidate {
   found: FoundFile;
   layout: FileLayout | null;
-  trial: Trial | null;
+  trial: TrialOutcome | null;
   dateOrder: DateOrder | null;
   refused: FileLedger['refused'];
   warnings: string[];
@@ -326,7 +332,8 @@ async function lookAt(
     return false;
   };
   let bytes = 0;
-  let reader: ReturnType<typeof createStoredRecordReader> | null = null;
+  let reader: StoredRecordReader | null = null;
+  let trial: Trial | null = null as Trial | null;
   try {
     const take = async (chunk: Uint8Array): Promise<boolean> => {
       if (bytes === 0) {
@@ -335,29 +342,30 @@ async function lookAt(
         if (result.kind !== 'layout') return refuse(result.kind, result.message);
         candidate.layout = result.layout;
         const orders = options.dateOrder === null ? (['mdy', 'dmy'] as const) : [options.dateOrder];
-        candidate.trial = new Trial(result.layout, orders, options.nowMs);
-        reader = createStoredRecordReader(result.layout, createCsvReader, startOf(result.layout), candidate.trial);
+        trial = new Trial(result.layout, orders, options.nowMs);
+        reader = createStoredRecordReader(result.layout, createCsvReader, startOf(result.layout), trial);
       }
       bytes += chunk.length;
       // Small pushes: the thousandth record is nearly always in the first of them.
-      for (let at = 0; at < chunk.length && !candidate.trial?.isDone; at += TRIAL_PUSH_BYTES) {
+      for (let at = 0; at < chunk.length && !trial?.isDone; at += TRIAL_PUSH_BYTES) {
         await reader?.push(chunk.subarray(at, at + TRIAL_PUSH_BYTES));
       }
-      return !candidate.trial?.isDone && bytes < TRIAL_BYTES;
+      return !trial?.isDone && bytes < TRIAL_BYTES;
     };
     await readChunks(found.location, take, { sha256: false });
-    if (bytes < TRIAL_BYTES && !candidate.trial?.isDone) await finish(reader);
+    if (bytes < TRIAL_BYTES && !trial?.isDone) await finish(reader);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     candidate.layout = null;
     const { code, message } = missingInput(found.path, error);
     refuse(code, message);
   }
-  const { layout, trial } = candidate;
+  const { layout } = candidate;
+  candidate.trial = trial?.outcome() ?? null;
   if (candidate.refused !== null) return candidate;
   if (layout === null) {
     candidate.warnings.push('it is empty: an export without rows');
-  } else if (trial?.records === 0) {
+  } else if (candidate.trial?.records === 0) {
     candidate.warnings.push('it has a header and no rows');
   } else if (layout.assumedEncoding) {
     candidate.warnings.push(
@@ -369,7 +377,7 @@ async function lookAt(
 
 const TRIAL_PUSH_BYTES = 65_536;
 
-async function finish(reader: ReturnType<typeof createStoredRecordReader> | null): Promise<void> {
+async function finish(reader: StoredRecordReader | null): Promise<void> {
   await reader?.finish();
 }
 
@@ -383,7 +391,7 @@ async function settleDates(
   const dated: { candidate: Candidate; path: string; formatId: string; scan: DateOrderScan }[] = [];
   for (const candidate of candidates) {
     const { layout, trial, found } = candidate;
-    if (layout === null || trial === null || trial.isHopeless || !trial.hasCultureDates) continue;
+    if (layout === null || trial === null || isHopeless(trial) || !trial.hasCultureDates) continue;
     const scan = new DateOrderScan(layout.match.roles);
     const reader = createStoredRecordReader(layout, createCsvReader, startOf(layout), scan);
     const take = async (chunk: Uint8Array): Promise<boolean> => {
@@ -404,10 +412,10 @@ async function settleDates(
 function refuseMostlyUnreadable(candidate: Candidate): void {
   const { layout, trial } = candidate;
   if (layout === null || trial === null || candidate.refused !== null) return;
-  const result: TrialResult = trial.result(candidate.dateOrder);
-  if (result.refused * 2 <= result.records) return;
-  const [most] = result.reasons;
-  const first = result.records === 1 ? 'its only row' : `${result.refused} of its first ${result.records} rows`;
+  const { refused, reasons } = resultIn(trial, candidate.dateOrder);
+  if (refused * 2 <= trial.records) return;
+  const [most] = reasons;
+  const first = trial.records === 1 ? 'its only row' : `${refused} of its first ${trial.records} rows`;
   candidate.refused = {
     code: 'mostly_unreadable',
     message:
