@@ -72,7 +72,7 @@ describe('paths', () => {
     const reading = await readAll(inputOptions([join(folder, 'empty'), join(folder, 'lists')]));
     expect(reading.ledger.map(({ refused }) => refused?.code)).toEqual(['no_exports', 'no_exports']);
     expect(reading.ledger[1].refused?.message).toContain('domains.csv (it looks like Get-AcceptedDomain');
-    expect(reading.ledger[1].refused?.message).toContain('notes.txt (it is no message trace');
+    expect(reading.ledger[1].refused?.message).toContain('notes.txt (it is no table: its first line is "hello")');
   });
 
   it('pass over other files in a folder with a warning, and refuse them where they are named', async () => {
@@ -102,8 +102,12 @@ describe('paths', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('a named pipe', () => {
-  it('is read like standard input', async () => {
+describe.skipIf(process.platform === 'win32')('what is no regular file', () => {
+  it('is refused', async () => {
+    expect((await readAll(inputOptions(['/dev/null']))).ledger[0].refused?.code).toBe('not_a_file');
+  });
+
+  it('is read like standard input where it is a named pipe', async () => {
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     const reading = readAll(inputOptions([pipe], { temporaryFolder: folder }));

@@ -182,12 +182,10 @@ function unknownFormat(
 ): string {
   const other = others.find((some) => some.columns.every((name) => header.includes(name)));
   if (other !== undefined) return `it looks like ${other.title}: ${other.hint}`;
-  const shown = columns.slice(0, 20).map((name) => {
-    const bytes = new TextEncoder().encode(name);
-    return excerpt(bytes, 0, bytes.length);
-  });
+  const shown = columns.slice(0, 20).map(shownName);
   const found = `its columns are ${shown.join(', ')}${columns.length > 20 ? ` and ${columns.length - 20} more` : ''}`;
   if (columns.length === 0) return 'its first line cannot be read as the names of columns';
+  if (columns.length === 1) return `it is no table: its first line is "${shownName(columns[0])}"`;
   if (columns.some((name) => name.includes('@'))) {
     return 'its first line holds a row and no names of columns: export without -NoHeader, and files that were split need the header again';
   }
@@ -196,6 +194,11 @@ function unknownFormat(
   const missing = missingRoles(nearest, header);
   const lacks = missing.length > 0 ? ` but lacks ${missing.join(', ')}` : ' but has columns of another export';
   return `it looks like ${nearest.title}${lacks}; ${found}`;
+}
+
+function shownName(name: string): string {
+  const bytes = new TextEncoder().encode(name);
+  return excerpt(bytes, 0, bytes.length);
 }
 
 /** The format with the most documented columns in a header; null where not even two are there. */
