@@ -5,37 +5,34 @@
 
 import type { Readable } from 'node:stream';
 import {
-  type FoundFile,
   findExportFiles,
   isBelow,
   type MissingInput,
-  missingInput,
   PositionReader,
   pathWithin,
   readChunks,
 } from '../adapters/file/export-files.ts';
-import { knownOtherExports, traceFormats } from '../config/registry.ts';
+import { traceFormats } from '../config/registry.ts';
 import { AddressReader } from '../core/address.ts';
 import { Dictionary } from '../core/dictionary.ts';
 import type { DateOrder } from '../core/event-time.ts';
 import { KeyedHash } from '../core/hash.ts';
 import { emptyRowCounts, type FileLedger } from '../core/ledger.ts';
-import { type RefusalCode, RelaywatchError } from '../core/outcome.ts';
+import { RelaywatchError } from '../core/outcome.ts';
 import type { DeadLetter, PairSink, TextSource } from '../core/ports.ts';
 import { MAX_FILES } from '../core/record.ts';
 import type { TraceFormat } from '../formats/format.ts';
 import { type RowContext, RowExtractor } from '../formats/row.ts';
-import { DateOrderScan, settleDateOrders } from './inputs/date-order.ts';
-import { type FileLayout, readLayout } from './inputs/layout.ts';
+import { type Candidate, lookAt, readFailure, refuseMostlyUnreadable, settleDates } from './inputs/candidate.ts';
+import type { FileLayout } from './inputs/layout.ts';
 import {
   type CsvReaderFactory,
   createStoredRecordReader,
   loadCsvReader,
   type ReaderName,
-  type StoredRecordReader,
+  recordStart,
 } from './inputs/records.ts';
 import { createTextSource } from './inputs/text-source.ts';
-import { isHopeless, resultIn, Trial, type TrialOutcome } from './inputs/trial.ts';
 
 export type { ReaderName } from './inputs/records.ts';
 
@@ -101,17 +98,6 @@ interface SkippedFile {
   message: string;
 }
 
-/** A file on its way through the preparation. */
-interface Candidate {
-  found: FoundFile;
-  layout: FileLayout | null;
-  trial: TrialOutcome | null;
-  dateOrder: DateOrder | null;
-  refused: FileLedger['refused'];
-  warnings: string[];
-  sha256: string | null;
-}
-
 interface Prepared extends PreparedInputs {
   readonly candidates: readonly (Candidate | null)[];
   readonly options: InputOptions;
@@ -120,10 +106,6 @@ interface Prepared extends PreparedInputs {
   readonly positions: PositionReader;
 }
 
-/** Bytes of a file looked at for its layout. */
-const HEAD_BYTES = 1 << 20;
-/** Bytes of a file within which the first records are tried. */
-const TRIAL_BYTES = 16 << 20;
 /** Lines of a report at which Microsoft's service stops (Start-HistoricalSearch). */
 const REPORT_LINES = 100_000;
 /** Refused lines of a file that are looked at for what PowerShell writes between rows. */
@@ -146,7 +128,12 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
     const missing = [...inputs.missing];
     const skipped: SkippedFile[] = [];
     for (const found of inputs.files) {
-      const candidate = await lookAt(found, wanted, createCsvReader, options);
+      const candidate = await lookAt(found, {
+        wanted,
+        createCsvReader,
+        dateOrder: options.dateOrder,
+        nowMs: options.nowMs,
+      });
       const { refused } = candidate;
       const isNoExport = refused?.code === 'unknown_format' || refused?.code === 'binary';
       if (isNoExport && !found.isNamed) skipped.push({ path: found.path, message: refused.message });
@@ -161,9 +148,9 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
         missing.push({ path: folder, code: 'no_exports', message: noExports(folder, others) });
       }
     }
-    await settleDates(candidates, createCsvReader, options);
+    if (options.dateOrder === null) await settleDates(candidates, createCsvReader);
     for (const candidate of candidates) refuseMostlyUnreadable(candidate);
-    return assemble(candidates, missing, warnings, options, createCsvReader, inputs.dispose);
+    return await assemble(candidates, missing, warnings, options, createCsvReader, inputs.dispose);
   } catch (error) {
     await inputs.dispose();
     throw error;
@@ -222,7 +209,7 @@ async function readFile(
   const extractor = new RowExtractor(prepared.context, file, sink, counter);
   let records = 0;
   let saysMoreResults = false;
-  const reader = createStoredRecordReader(layout, prepared.createCsvReader, startOf(layout), {
+  const reader = createStoredRecordReader(layout, prepared.createCsvReader, recordStart(layout), {
     record(view) {
       records += 1;
       extractor.record(view);
@@ -252,14 +239,7 @@ async function readFile(
     await reader.finish();
     onChunk(0, extractor.rows - rowsBefore);
   } catch (error) {
-    if (error instanceof RelaywatchError || (error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    const { code, message } = missingInput(candidate.found.path, error);
-    throw new RelaywatchError({
-      code,
-      message: `${candidate.found.path}: ${message}`,
-      hint: 'nothing was reported: run again',
-      cause: error,
-    });
+    throw readFailure(candidate.found.path, error);
   }
   ledger.records = records;
   rows.read = extractor.rows + lost;
@@ -280,10 +260,6 @@ async function readFile(
   if (saysMoreResults) {
     warn('Get-MessageTraceV2 said "There are more results": rows are missing; continue the export as the warning says');
   }
-}
-
-function startOf(layout: FileLayout): { pushedOffset: number; offset: number; line: number } {
-  return { pushedOffset: 0, offset: layout.dataOffset, line: layout.dataLine };
 }
 
 /** The warning of Get-MessageTraceV2 that its result was cut, which `*>` and transcripts put between the rows. */
@@ -309,119 +285,6 @@ function wantedFormat(id: string | null): TraceFormat | null {
     hint: `use auto or one of ${traceFormats.map((some) => some.id).join(', ')}`,
     exitCode: 2,
   });
-}
-
-/** Layout and trial of one file. */
-async function lookAt(
-  found: FoundFile,
-  wanted: TraceFormat | null,
-  createCsvReader: CsvReaderFactory,
-  options: InputOptions,
-): Promise<Candidate> {
-  const candidate: Candidate = {
-    found,
-    layout: null,
-    trial: null,
-    dateOrder: options.dateOrder,
-    refused: null,
-    warnings: [],
-    sha256: null,
-  };
-  const refuse = (code: RefusalCode, message: string): boolean => {
-    candidate.refused = { code, message };
-    return false;
-  };
-  let bytes = 0;
-  let reader: StoredRecordReader | null = null;
-  let trial: Trial | null = null as Trial | null;
-  try {
-    const take = async (chunk: Uint8Array): Promise<boolean> => {
-      if (bytes === 0) {
-        const result = readLayout(chunk.subarray(0, HEAD_BYTES), traceFormats, knownOtherExports, wanted);
-        if (result.kind === 'empty') return false;
-        if (result.kind !== 'layout') return refuse(result.kind, result.message);
-        candidate.layout = result.layout;
-        const orders = options.dateOrder === null ? (['mdy', 'dmy'] as const) : [options.dateOrder];
-        trial = new Trial(result.layout, orders, options.nowMs);
-        reader = createStoredRecordReader(result.layout, createCsvReader, startOf(result.layout), trial);
-      }
-      bytes += chunk.length;
-      // Small pushes: the thousandth record is nearly always in the first of them.
-      for (let at = 0; at < chunk.length && !trial?.isDone; at += TRIAL_PUSH_BYTES) {
-        await reader?.push(chunk.subarray(at, at + TRIAL_PUSH_BYTES));
-      }
-      return !trial?.isDone && bytes < TRIAL_BYTES;
-    };
-    await readChunks(found.location, take, { sha256: false });
-    if (bytes < TRIAL_BYTES && !trial?.isDone) await finish(reader);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    candidate.layout = null;
-    const { code, message } = missingInput(found.path, error);
-    refuse(code, message);
-  }
-  const { layout } = candidate;
-  candidate.trial = trial?.outcome() ?? null;
-  if (candidate.refused !== null) return candidate;
-  if (layout === null) {
-    candidate.warnings.push('it is empty: an export without rows');
-  } else if (candidate.trial?.records === 0) {
-    candidate.warnings.push('it has a header and no rows');
-  } else if (layout.assumedEncoding) {
-    candidate.warnings.push(
-      'it is neither UTF-8 nor UTF-16 and was read as windows-1252: export with -Encoding utf8 to keep all characters',
-    );
-  }
-  return candidate;
-}
-
-const TRIAL_PUSH_BYTES = 65_536;
-
-async function finish(reader: StoredRecordReader | null): Promise<void> {
-  await reader?.finish();
-}
-
-/** Settles the order of day and month of all files whose dates need one. */
-async function settleDates(
-  candidates: readonly Candidate[],
-  createCsvReader: CsvReaderFactory,
-  options: InputOptions,
-): Promise<void> {
-  if (options.dateOrder !== null) return;
-  const dated: { candidate: Candidate; path: string; formatId: string; scan: DateOrderScan }[] = [];
-  for (const candidate of candidates) {
-    const { layout, trial, found } = candidate;
-    if (layout === null || trial === null || isHopeless(trial) || !trial.hasCultureDates) continue;
-    const scan = new DateOrderScan(layout.match.roles);
-    const reader = createStoredRecordReader(layout, createCsvReader, startOf(layout), scan);
-    const take = async (chunk: Uint8Array): Promise<boolean> => {
-      await reader.push(chunk);
-      return true;
-    };
-    await readChunks(found.location, take, { sha256: false });
-    await reader.finish();
-    dated.push({ candidate, path: found.path, formatId: layout.match.format.id, scan });
-  }
-  const orders = settleDateOrders(dated);
-  dated.forEach(({ candidate }, index) => {
-    candidate.dateOrder = orders[index];
-  });
-}
-
-/** Refuses a file of which more than half of the first records cannot be used. */
-function refuseMostlyUnreadable(candidate: Candidate): void {
-  const { layout, trial } = candidate;
-  if (layout === null || trial === null || candidate.refused !== null) return;
-  const { refused, reasons } = resultIn(trial, candidate.dateOrder);
-  if (refused * 2 <= trial.records) return;
-  const [most] = reasons;
-  const first = trial.records === 1 ? 'its only row' : `${refused} of its first ${trial.records} rows`;
-  candidate.refused = {
-    code: 'mostly_unreadable',
-    message:
-      `it looks like ${layout.match.format.title}, but ${first} cannot be used, ` +
-      `most often: ${most.reason} (${most.code}). Nothing of it was read; export it again`,
-  };
 }
 
 async function assemble(

@@ -164,6 +164,14 @@ describe('refused files', () => {
     expect(reading.ledger[0].rows).toMatchObject({ read: 4000, dead_lettered: { bad_time: 3500 } });
   });
 
+  it('may begin with more blanks than anybody looks through', async () => {
+    const reading = await readAll(inputOptions([write('blank.csv', ' '.repeat(1 << 20), HEADER, row(1))]));
+    expect(reading.ledger[0].refused).toMatchObject({
+      code: 'unknown_format',
+      message: expect.stringContaining('blank'),
+    });
+  });
+
   it('may be of another format than the one asked for', async () => {
     const path = fixture('message-trace/powershell-7.csv');
     const reading = await readAll(inputOptions([path], { format: 'enhanced-summary' }));

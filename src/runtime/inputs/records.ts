@@ -29,6 +29,11 @@ export interface RecordStart {
   line: number;
 }
 
+/** Reading from the start of a file. */
+export function recordStart(layout: FileLayout): RecordStart {
+  return { pushedOffset: 0, offset: layout.dataOffset, line: layout.dataLine };
+}
+
 export interface StoredRecordReader {
   /** The next chunk of the file; it may be modified. */
   push(chunk: Uint8Array): void | Promise<void>;
