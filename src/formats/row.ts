@@ -37,14 +37,16 @@ import {
   SENDER_KIND_SHIFT,
   SENDER_LO,
   SENDER_NULL,
+  SENT_ON,
   SOURCE,
+  STATUS_MASK,
   STATUSES_SEEN_SHIFT,
   SUBJECT,
-  TO_IP_PRESENT,
   writePosition,
 } from '../core/record.ts';
 import type { RecordView } from '../readers/reader.ts';
 import {
+  EVENTS_SENT_ON,
   excerpt,
   recipientPart,
   splitRecipient,
@@ -200,7 +202,7 @@ export class RowExtractor {
     const toIp = roles.to_ip;
     if (toIp >= 0 && ends[toIp] > starts[toIp]) {
       trimBlanks(bytes, starts[toIp], ends[toIp]);
-      if (trimmed.end > trimmed.start) flags |= TO_IP_PRESENT;
+      if (trimmed.end > trimmed.start) flags |= SENT_ON;
     }
 
     words[CONNECTOR] = 0;
@@ -245,7 +247,9 @@ export class RowExtractor {
       from = recipientPart.next;
       if (start === addressEnd && eventsStart === eventsEnd) continue;
       found = true;
-      this.#pair(view, start, addressEnd, flags, statusOfEvents(bytes, eventsStart, eventsEnd));
+      const told = statusOfEvents(bytes, eventsStart, eventsEnd);
+      const sentOn = (told & EVENTS_SENT_ON) === 0 ? 0 : SENT_ON;
+      this.#pair(view, start, addressEnd, flags | sentOn, told & STATUS_MASK);
     }
     if (!found) this.#refuse(view, 'bad_recipient', 'no recipient');
   }

@@ -42,12 +42,12 @@ import {
   SENDER_KIND_SHIFT,
   SENDER_LO,
   SENDER_NULL,
+  SENT_ON,
   SOURCE,
   STATUSES,
   STATUSES_SEEN_SHIFT,
   type Status,
   SUBJECT,
-  TO_IP_PRESENT,
   writePosition,
 } from '../../src/core/record.ts';
 import type { DetectionSettings } from '../../src/core/series-settings.ts';
@@ -180,7 +180,7 @@ export class Pairs implements TextSource {
           : DIRECTION_OUTBOUND;
     const status = STATUSES.indexOf(row.status ?? 'delivered');
     flags |= status | (1 << (STATUSES_SEEN_SHIFT + status)) | (direction << DIRECTION_SHIFT);
-    if (row.toIp !== undefined) flags |= HAS_IP_COLUMNS | (row.toIp === '' ? 0 : TO_IP_PRESENT);
+    if (row.toIp !== undefined) flags |= HAS_IP_COLUMNS | (row.toIp === '' ? 0 : SENT_ON);
     words[FLAGS] = flags;
     writePosition(words, 0, row.file ?? 0, place);
     return this.#scratch;

@@ -21,10 +21,10 @@ import {
   RECIPIENT_LO,
   SENDER_DOMAIN,
   SENDER_KIND_SHIFT,
+  SENT_ON,
   SOURCE,
   STATUS_MASK,
   STATUSES,
-  TO_IP_PRESENT,
 } from '../../src/core/record.ts';
 import { type InputOptions, type PreparedInputs, prepareInputs, readInputs } from '../../src/runtime/inputs.ts';
 
@@ -106,7 +106,7 @@ function describePair(inputs: PreparedInputs, words: Uint32Array, eventMs: numbe
     source: sources.text(words[SOURCE]),
     connector: connectors.text(words[CONNECTOR]),
     ip_columns: (flags & HAS_IP_COLUMNS) !== 0,
-    to_ip: (flags & TO_IP_PRESENT) !== 0,
+    to_ip: (flags & SENT_ON) !== 0,
     subject: text.subject,
     offset: text.offset,
     length: text.length,

@@ -76,27 +76,20 @@ export class CampaignRows {
     this.#state = structuredClone(state);
   }
 
-  /** Widens the rows; true where that changed anything. */
-  widen(key: CampaignKey, bits: number): boolean {
+  /** Whether widening by this would change nothing. */
+  covers(key: CampaignKey, bits: number): boolean {
     const state = this.#state;
-    const before = state.bits;
-    state.bits |= bits;
-    let changed = before !== state.bits;
-    if (key.kind === 'tenant' || (key.kind === 'limit' && key.a === 0)) {
-      changed ||= !state.tenant;
-      state.tenant = true;
-      return changed;
-    }
-    if (key.kind === 'forward') return addTo(state.forwards, `${key.a}|${key.b}`) || changed;
-    const keys = {
-      connector: state.connectors,
-      source: state.sources,
-      domain: state.domains,
-      mailbox: state.mailboxes,
-      forwarding_mailbox: state.forwardingMailboxes,
-      limit: state.mailboxes,
-    }[key.kind];
-    return addTo(keys, key.a) || changed;
+    if ((state.bits & bits) !== bits) return false;
+    if (isWholeTenant(key)) return state.tenant;
+    return key.kind === 'forward' ? state.forwards.has(forwardId(key)) : this.#keysOf(key.kind).has(key.a);
+  }
+
+  /** Widens the rows. */
+  widen(key: CampaignKey, bits: number): void {
+    this.#state.bits |= bits;
+    if (isWholeTenant(key)) this.#state.tenant = true;
+    else if (key.kind === 'forward') this.#state.forwards.add(forwardId(key));
+    else this.#keysOf(key.kind).add(key.a);
   }
 
   matches(words: Uint32Array, base: number): boolean {
@@ -113,6 +106,22 @@ export class CampaignRows {
     return forwards.size > 0 && forwards.has(`${mailbox}|${recipientOf(words, base)}`);
   }
 
+  #keysOf(kind: Exclude<CampaignKeyKind, 'forward'>): Set<number> {
+    const state = this.#state;
+    switch (kind) {
+      case 'connector':
+        return state.connectors;
+      case 'source':
+        return state.sources;
+      case 'domain':
+        return state.domains;
+      case 'forwarding_mailbox':
+        return state.forwardingMailboxes;
+      default:
+        return state.mailboxes;
+    }
+  }
+
   /** Whether the row came through a connector or source of the campaign, whoever sent it. */
   sharesWayIn(words: Uint32Array, base: number): boolean {
     const { connectors, sources } = this.#state;
@@ -120,10 +129,12 @@ export class CampaignRows {
   }
 }
 
-function addTo<Value>(set: Set<Value>, value: Value): boolean {
-  if (set.has(value)) return false;
-  set.add(value);
-  return true;
+function isWholeTenant(key: CampaignKey): boolean {
+  return key.kind === 'tenant' || (key.kind === 'limit' && key.a === 0);
+}
+
+function forwardId(key: CampaignKey): string {
+  return `${key.a}|${key.b}`;
 }
 
 function recipientOf(words: Uint32Array, base: number): string {

@@ -9,6 +9,8 @@ import { HashTable, type HashTableState } from '../hash-table.ts';
 /** A forward leaves within ten minutes of its way in. */
 const WAY_IN_MS = 600_000;
 const REMEMBERED_RECIPIENTS = 1000;
+/** Ways in of one Message-ID that are looked at, the newest first: more would let one Message-ID cost its square. */
+const LOOKED_AT = 256;
 const ENTRY = 7;
 const ENTRY_LINK = 6;
 
@@ -144,7 +146,12 @@ export class Forwards {
     let link = this.#heads[chainOf(messageIdLo, messageIdHi, this.#capacity)];
     // The oldest way in that may excuse the recipient is taken; chains run from the newest.
     let taken = -1;
-    while (link > this.#first && this.#times[(link - 1) % this.#capacity] >= timeMs - WAY_IN_MS) {
+    let looked = 0;
+    while (
+      link > this.#first &&
+      looked++ < LOOKED_AT &&
+      this.#times[(link - 1) % this.#capacity] >= timeMs - WAY_IN_MS
+    ) {
       const sequence = link - 1;
       const entry = (sequence % this.#capacity) * ENTRY;
       link = this.#entries[entry + ENTRY_LINK];

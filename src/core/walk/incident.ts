@@ -66,7 +66,7 @@ export class CampaignTotals {
   messages = 0;
   lastMs = Number.NEGATIVE_INFINITY;
   firstRows: RowPlace[] = [];
-  readonly #messages = new HashTable();
+  readonly #messages = new HashTable(8);
   #sample: SampledRow[] = [];
   /** Rows of a higher order cannot get into the sample any more. */
   #sampleOrder = 0xffffffff;
@@ -202,7 +202,9 @@ export interface IncidentFacts {
   readonly numbers: DetectionNumbers;
   /** Tenant rows were known for a week before the onset: new sources mean something. */
   readonly startedAfterWeek: boolean;
-  readonly keys: Set<string>;
+  /** Position among all incidents of the walk. */
+  readonly order: number;
+  readonly keys: Map<string, CampaignKey>;
   readonly series: Set<SeriesName>;
   readonly members: Map<string, Member>;
   readonly escalations: Notification[];
@@ -234,7 +236,9 @@ export class Incident implements IncidentFacts {
   readonly startMs: number;
   readonly numbers: DetectionNumbers;
   readonly startedAfterWeek: boolean;
-  readonly keys: Set<string>;
+  readonly order: number;
+  /** The campaign's own key and those it was widened to, by their id. */
+  readonly keys: Map<string, CampaignKey>;
   readonly series: Set<SeriesName>;
   readonly members: Map<string, Member>;
   readonly escalations: Notification[];
@@ -258,6 +262,7 @@ export class Incident implements IncidentFacts {
     this.startMs = facts.startMs;
     this.numbers = facts.numbers;
     this.startedAfterWeek = facts.startedAfterWeek;
+    this.order = facts.order;
     this.keys = facts.keys;
     this.series = facts.series;
     this.members = facts.members;
@@ -276,6 +281,7 @@ export class Incident implements IncidentFacts {
 
   /** An incident detected now, before its first row is counted. */
   static opened(fields: {
+    order: number;
     family: Family;
     key: CampaignKey;
     type: IncidentType;
@@ -289,7 +295,7 @@ export class Incident implements IncidentFacts {
     const { firstSequence, ...known } = fields;
     return new Incident({
       ...known,
-      keys: new Set(),
+      keys: new Map(),
       series: new Set(),
       members: new Map(),
       escalations: [],
@@ -316,19 +322,24 @@ export class Incident implements IncidentFacts {
     return { facts: structuredClone(facts), rows: rows.save(), totals: totals.save() };
   }
 
+  get campaignKeys(): Iterable<CampaignKey> {
+    return this.keys.values();
+  }
+
   get isOpen(): boolean {
     return this.closedMs === null;
   }
 
   /** Takes a campaign key in; rows already passed over that only it covers are counted now. */
   widen(key: CampaignKey, bits: number, log: RowLog): void {
-    this.keys.add(keyId(key));
+    if (this.keys.has(keyId(key)) && this.rows.covers(key, bits)) return;
+    this.keys.set(keyId(key), key);
     const first = Math.max(this.countedFrom, log.first);
     const covered: boolean[] = [];
     for (let sequence = first; sequence < this.countedUntil; sequence++) {
       covered.push(this.rows.matches(log.words, log.base(sequence)));
     }
-    if (!this.rows.widen(key, bits)) return;
+    this.rows.widen(key, bits);
     for (let sequence = first; sequence < this.countedUntil; sequence++) {
       if (!covered[sequence - first] && this.rows.matches(log.words, log.base(sequence)))
         this.totals.add(log, sequence);

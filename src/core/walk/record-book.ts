@@ -113,7 +113,7 @@ export class RecordBook implements PeakRecords {
       for (let window = 0; window < 4; window++) {
         let peak = peaks[key * 4 + window];
         if (this.#incidentKeys.has(key)) {
-          peak = Math.min(peak, INCIDENT_FACTOR * (this.own(key, window) || this.#floors[window]));
+          peak = Math.min(peak, INCIDENT_FACTOR * Math.max(this.own(key, window), this.#floors[window]));
         }
         kept.push(peak);
         // Smaller peaks never raise a floor, so they need not be kept.

@@ -4,7 +4,7 @@
  * it sorted blocks and tells it when now is.
  */
 
-import { DAY_MS, dayOf, type HourSlots, MINUTE_MS } from '../calendar.ts';
+import { DAY_MS, dayOf, HOUR_MS, type HourSlots, MINUTE_MS } from '../calendar.ts';
 import type { HashTableState } from '../hash-table.ts';
 import type { SortedBlock } from '../order.ts';
 import {
@@ -42,6 +42,7 @@ import { Correspondents, Forwards, type ForwardsState, type ForwardVerdict, Mess
 import type { Incident, LimitNumbers } from './incident.ts';
 import { type Hit, IncidentBook, type IncidentBookState, type LimitHit, type MemberCounts } from './incident-book.ts';
 import { KeyedSeries, type KeyedSeriesState } from './keyed-series.ts';
+import { CeilingMember, SeriesMember } from './members.ts';
 import {
   LOG_BITS,
   LOG_CONNECTOR,
@@ -77,7 +78,6 @@ import {
   type MailboxPlace,
   sourceKeyText,
 } from './series-keys.ts';
-import { scanScore } from './statistics.ts';
 
 /** A series and how its rows are found in the log. */
 interface Counter {
@@ -88,6 +88,8 @@ interface Counter {
   keyWord: number | null;
   weighted: boolean;
   touched: number[];
+  /** Members made of keys that hit, or were asked for, while an incident was open. */
+  members: Map<number, MemberCounts>;
   isTouched: Uint8Array;
 }
 
@@ -188,9 +190,11 @@ export class Walk {
       mailboxes: bySeries('mailbox'),
       textOf: (kind, key) => this.keyText(kind, key),
       member: (id) => this.#member(id),
+      touchedMembers: () => this.#touchedMembers(),
       tenantFirstMs: () => this.#counts.firstMs,
       sourceFirstSeenMs: (key) => this.#sourceKeySeenMs[key],
       connectorFirstSeenMs: (key) => this.#connectorSeenMs[key],
+      tenantBudget: () => this.#tenantServiceLimit()?.budget ?? null,
       tenantLimit: (timeMs) => this.#tenantLimit(timeMs),
       limitForecast: (limit, timeMs, bits, mailbox) => this.#forecast(limit, timeMs, bits, mailbox),
     });
@@ -308,6 +312,7 @@ export class Walk {
     if (!leaves) return;
     this.#expire(timeMs);
     const batchFirst = this.#log.next;
+    const { limitedRecipients, onMicrosoftRecipients } = this.#counts;
     for (let index = first; index < end; index++) {
       const base = index * RECORD_WORDS;
       if ((words[base + FLAGS] & STATUS_MASK) === STATUS_EXPANDED) continue;
@@ -316,7 +321,7 @@ export class Walk {
       }
     }
     const hits = this.#test(timeMs);
-    const limitHits = this.#testLimits();
+    const limitHits = this.#testLimits(limitedRecipients, onMicrosoftRecipients);
     if (hits.length > 0 || limitHits.length > 0 || this.#book.hasOpen) {
       this.#book.takeBatch(timeMs, batchFirst, hits, limitHits);
     }
@@ -478,9 +483,8 @@ export class Walk {
         const finding = series.test(key, timeMs);
         if (finding === null) continue;
         series.markIncident(key);
-        const memberId = `${counter.name}|${key}`;
         hits.push({
-          memberId,
+          member: this.#seriesMember(counter, key),
           series: series.settings.name,
           family: series.settings.family,
           statistic: 'scan',
@@ -510,9 +514,8 @@ export class Walk {
         best = { window, observed, share: observed / limit };
       }
       if (best === null) continue;
-      const memberId = `ceiling|${key}`;
       hits.push({
-        memberId,
+        member: this.#member(`ceiling|${key}`),
         series: 'ceiling',
         family: 'bulk',
         statistic: 'ceiling',
@@ -532,7 +535,8 @@ export class Walk {
     return Math.max(recipients, this.#settings.ceilings.recordFactor * records.own(key, window));
   }
 
-  #testLimits(): LimitHit[] {
+  /** Microsoft's limits, where the batch counted against them; the counts are those before it. */
+  #testLimits(limitedBefore: number, onMicrosoftBefore: number): LimitHit[] {
     const hits: LimitHit[] = [];
     for (const limit of this.#settings.ceilings.limits) {
       const lowest = limit.marks[0] * limit.budget;
@@ -546,15 +550,19 @@ export class Walk {
       }
       const isTenant = limit.scope === 'tenant';
       const used = isTenant ? this.#counts.limitedRecipients : this.#counts.onMicrosoftRecipients;
-      if (used >= lowest) {
+      if (used >= lowest && used > (isTenant ? limitedBefore : onMicrosoftBefore)) {
         hits.push({ ...limitHit(limit, used), mailbox: 0, bits: isTenant ? ROW_LIMITED : ROW_ONMICROSOFT });
       }
     }
     return hits;
   }
 
+  #tenantServiceLimit(): ServiceLimit | undefined {
+    return this.#settings.ceilings.limits.find((candidate) => candidate.scope === 'tenant');
+  }
+
   #tenantLimit(timeMs: number): LimitNumbers | null {
-    const limit = this.#settings.ceilings.limits.find((candidate) => candidate.scope === 'tenant');
+    const limit = this.#tenantServiceLimit();
     if (limit === undefined) return null;
     const used = this.#counts.limitedRecipients;
     const forecastMs = this.#forecast({ used, budget: limit.budget }, timeMs, ROW_LIMITED, 0);
@@ -577,12 +585,12 @@ export class Walk {
     let leaving = this.#windowFirst[LIMIT_WINDOW];
     let remaining = limit.used;
     for (let minute = 1; minute <= 24 * 60; minute++) {
-      const atMs = timeMs + minute * MINUTE_MS;
+      const atMs = (Math.floor(timeMs / MINUTE_MS) + minute) * MINUTE_MS;
       while (leaving < log.next && log.time(leaving) <= atMs - DAY_MS) {
         if (counts(leaving)) remaining--;
         leaving++;
       }
-      if (remaining + (lastHour * minute) / 60 >= limit.budget) return atMs;
+      if (remaining + (lastHour * (atMs - timeMs)) / HOUR_MS >= limit.budget) return atMs;
     }
     return null;
   }
@@ -590,30 +598,21 @@ export class Walk {
   #member(id: string): MemberCounts {
     const [name, keyText] = id.split('|');
     const key = Number(keyText);
-    if (name === 'ceiling') {
-      const floors = [Number.POSITIVE_INFINITY, 0, Number.POSITIVE_INFINITY, 0];
-      for (const ceiling of this.#settings.ceilings.mailbox) {
-        floors[WINDOW_NAMES.indexOf(ceiling.window)] = ceiling.recipients;
-      }
-      return {
-        counts: () => [0, 1, 2, 3].map((window) => this.#mailboxRecipients.count(key, window)),
-        floor: (window) => floors[window],
-        score: () => null,
-        zCritical: 0,
-        isActive: () => false,
-      };
+    if (name !== 'ceiling') return this.#seriesMember(this.#counterByName.get(name) as Counter, key);
+    return new CeilingMember(id, this.#mailboxRecipients, key, this.#settings.ceilings.mailbox);
+  }
+
+  #seriesMember(counter: Counter, key: number): MemberCounts {
+    let member = counter.members.get(key);
+    if (member === undefined) {
+      member = new SeriesMember(`${counter.name}|${key}`, counter.series, key);
+      counter.members.set(key, member);
     }
-    const { series } = this.#counterByName.get(name) as Counter;
-    return {
-      counts: () => [0, 1, 2, 3].map((window) => series.count(key, window)),
-      floor: (window) => series.floor(key, window),
-      score: (window, count, timeMs) => {
-        const { mean, inverseSize } = series.expectation(key, window, timeMs);
-        return scanScore(count, mean, inverseSize);
-      },
-      zCritical: series.settings.zCritical,
-      isActive: (timeMs) => series.isActive(key, timeMs),
-    };
+    return member;
+  }
+
+  #touchedMembers(): MemberCounts[] {
+    return this.#counters.flatMap((counter) => counter.touched.map((key) => this.#seriesMember(counter, key)));
   }
 
   #addCounters(settings: SeriesSettings): void {
@@ -631,6 +630,7 @@ export class Walk {
         keyWord,
         weighted: settings.unit === 'weight',
         touched: [],
+        members: new Map(),
         isTouched: new Uint8Array(64),
       };
       this.#counters.push(counter);
