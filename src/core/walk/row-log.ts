@@ -104,7 +104,7 @@ export class RowLog {
     if (this.#next - this.#first === this.#capacity) this.#grow();
     const sequence = this.#next++;
     const base = this.base(sequence);
-    this.#words.fill(0, base, base + LOG_WORDS);
+    for (let word = 2; word < LOG_WORDS; word++) this.#words[base + word] = 0;
     this.#doubles[base / 2] = timeMs;
     return sequence;
   }

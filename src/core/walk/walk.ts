@@ -147,7 +147,9 @@ export class Walk {
   /** The counters of a row, by those of its bits that counters choose by. */
   readonly #countersByBits: Counter[][];
   readonly #counterByName = new Map<string, Counter>();
-  readonly #mailboxRecipients: KeyedSeries;
+  readonly #recipientCounter: Counter;
+  /** Our ceilings on a mailbox, by index of their window. */
+  readonly #ceilings: readonly { window: number; recipients: number }[];
   readonly #book: IncidentBook;
   /** Sequence number of the first row inside each window. */
   #windowFirst = [0, 0, 0, 0];
@@ -181,7 +183,11 @@ export class Walk {
       this.#counters.filter((counter) => (counter.bits & bits) !== 0),
     );
     const bySeries = (name: string) => (this.#counterByName.get(name) as Counter).series;
-    this.#mailboxRecipients = bySeries('mailbox_recipients');
+    this.#recipientCounter = this.#counterByName.get('mailbox_recipients') as Counter;
+    this.#ceilings = settings.ceilings.mailbox.map(({ window, recipients }) => ({
+      window: WINDOW_NAMES.indexOf(window),
+      recipients,
+    }));
     this.#book = new IncidentBook({
       log: this.#log,
       connectors: bySeries('unregistered_source:connector'),
@@ -503,13 +509,13 @@ export class Walk {
 
   /** Our own ceilings on mailboxes. */
   #testCeilings(hits: Hit[]): void {
-    const counter = this.#counterByName.get('mailbox_recipients') as Counter;
+    const counter = this.#recipientCounter;
     for (const key of counter.touched) {
       let best: { window: number; observed: number; share: number } | null = null;
-      for (const ceiling of this.#settings.ceilings.mailbox) {
-        const window = WINDOW_NAMES.indexOf(ceiling.window);
+      for (const { window, recipients } of this.#ceilings) {
         const observed = counter.series.count(key, window);
-        const limit = this.#ceiling(key, window, ceiling.recipients);
+        if (observed < recipients) continue;
+        const limit = this.#ceiling(key, window, recipients);
         if (observed < limit || (best !== null && observed / limit <= best.share)) continue;
         best = { window, observed, share: observed / limit };
       }
@@ -530,7 +536,7 @@ export class Walk {
   }
 
   #ceiling(key: number, window: number, recipients: number): number {
-    const { records } = this.#mailboxRecipients;
+    const { records } = this.#recipientCounter.series;
     if (records === null || records.knownDays(key) < 7) return recipients;
     return Math.max(recipients, this.#settings.ceilings.recordFactor * records.own(key, window));
   }
@@ -541,7 +547,7 @@ export class Walk {
     for (const limit of this.#settings.ceilings.limits) {
       const lowest = limit.marks[0] * limit.budget;
       if (limit.scope === 'mailbox') {
-        const counter = this.#counterByName.get('mailbox_recipients') as Counter;
+        const counter = this.#recipientCounter;
         for (const key of counter.touched) {
           const used = counter.series.count(key, LIMIT_WINDOW);
           if (used >= lowest) hits.push({ ...limitHit(limit, used), mailbox: key, bits: ROW_MAILBOX });
@@ -599,7 +605,7 @@ export class Walk {
     const [name, keyText] = id.split('|');
     const key = Number(keyText);
     if (name !== 'ceiling') return this.#seriesMember(this.#counterByName.get(name) as Counter, key);
-    return new CeilingMember(id, this.#mailboxRecipients, key, this.#settings.ceilings.mailbox);
+    return new CeilingMember(id, this.#recipientCounter.series, key, this.#settings.ceilings.mailbox);
   }
 
   #seriesMember(counter: Counter, key: number): MemberCounts {
