@@ -20,7 +20,7 @@ export const otherExports: readonly OtherExport[] = [
   {
     title: 'Get-InboundConnector',
     columns: ['connectortype', 'senderipaddresses'],
-    hint: 'pass it with --connectors',
+    hint: 'it has no message rows; scan reads message traces',
   },
   {
     title: 'Get-OutboundConnector',

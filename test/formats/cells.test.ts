@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { STATUS_MASK, STATUSES } from '../../src/core/record.ts';
 import {
+  EVENTS_SENT_ON,
   excerpt,
   recipientPart,
   splitRecipient,
@@ -84,6 +85,19 @@ describe('events of a recipient', () => {
     [' , ,', 'unknown'],
   ])('%s is %s', (text, expected) => {
     expect(STATUSES[overCell(text, statusOfEvents) & STATUS_MASK]).toBe(expected);
+  });
+});
+
+describe('where a recipient was', () => {
+  it.each([
+    ['Receive, Send', true],
+    ['Send external', true],
+    ['Receive, Deliver', false],
+    ['Receive, Send, Deliver', false],
+    ['Receive, Fail', false],
+    ['Receive', false],
+  ])('%s was sent on: %s', (text, expected) => {
+    expect((overCell(text, statusOfEvents) & EVENTS_SENT_ON) !== 0).toBe(expected);
   });
 });
 

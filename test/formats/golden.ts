@@ -106,7 +106,7 @@ function describePair(inputs: PreparedInputs, words: Uint32Array, eventMs: numbe
     source: sources.text(words[SOURCE]),
     connector: connectors.text(words[CONNECTOR]),
     ip_columns: (flags & HAS_IP_COLUMNS) !== 0,
-    to_ip: (flags & SENT_ON) !== 0,
+    sent_on: (flags & SENT_ON) !== 0,
     subject: text.subject,
     offset: text.offset,
     length: text.length,
