@@ -39,7 +39,8 @@ describe('inferred accepted domains', () => {
     expect(inferred(times(9, { sender: 'a@fabrikam.example', fromIp: '10.0.0.1', toIp: '203.0.113.1' }))).toEqual([]);
     expect(inferred(times(9, { ...SENT, status: 'failed' }))).toEqual([]);
     // A forward in the same cell as the mailbox: came in, and was sent on.
-    const forwarded = { recipient: 'anna@mymail.example', direction: 'inbound', toIp: '203.0.113.9' } as const;
+    const sentOn = { fromIp: '198.51.100.1', toIp: '203.0.113.9', direction: 'inbound' } as const;
+    const forwarded = { ...sentOn, recipient: 'anna@mymail.example' };
     expect(inferred(times(9, forwarded))).toEqual([]);
     expect(inferred(times(9, { ...SENT, sender: '<>' }))).toEqual([]);
     expect(inferred(times(9, { ...SENT, sender: 'postmaster@fabrikam.example' }))).toEqual([]);
