@@ -42,6 +42,8 @@ export interface SubjectCount {
 
 const FIRST_ROWS = 8;
 const SAMPLE_ROWS = 128;
+/** Different subjects that are counted, the first ones: a run with a subject of its own per message has no top subject. */
+const SUBJECTS = 5000;
 
 interface SampledRow {
   order: number;
@@ -124,8 +126,10 @@ export class CampaignTotals {
     const subject = words[base + LOG_SUBJECT];
     if (subject !== 0) {
       const known = this.subjects.get(subject);
-      if (known === undefined) this.subjects.set(subject, { count: 1, place: placeOf(words, base, timeMs) });
-      else known.count++;
+      if (known !== undefined) known.count++;
+      else if (this.subjects.size < SUBJECTS) {
+        this.subjects.set(subject, { count: 1, place: placeOf(words, base, timeMs) });
+      }
     }
     if (this.firstRows.length < FIRST_ROWS) this.firstRows.push(placeOf(words, base, timeMs));
     // The hash of the pair orders the rows at random, but the same in every run.
