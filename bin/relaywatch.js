@@ -15,7 +15,8 @@ if (Number.parseInt(process.versions.node, 10) >= 24) {
   await runHere();
 } else {
   const { runOnNode24 } = await import('./node24.js');
-  await runOnNode24([process.argv[1], ...process.argv.slice(2)]);
+  // The same as in the shell script: rows live outside the heap.
+  await runOnNode24(['--max-semi-space-size=4', ...process.argv.slice(1)]);
 }
 
 async function runHere() {

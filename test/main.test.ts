@@ -232,6 +232,19 @@ describe('inputs', () => {
     expect(status).toBe(0);
   });
 
+  test.concurrent('incidents that rest on no known domain are exit 2', async () => {
+    // No FromIP, no ToIP: nothing tells who belongs to the tenant.
+    const rows = Array.from({ length: 20 }, (_, id) =>
+      row(id).replace('"contoso.onmicrosoft.com"', '""').replace('192.0.2.1', ''),
+    );
+    writeFileSync(at('unknown.csv'), exportOf(rows));
+    const { status, stdout, stderr } = await run(['scan', 'unknown.csv']);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain('cannot be told from these rows');
+    expect(stderr).toContain('Get-AcceptedDomain -ResultSize Unlimited');
+    expect((await scan('unknown.csv')).stdout).toMatch(/^No incidents/);
+  });
+
   test.concurrent('--quiet leaves errors alone', async () => {
     expect((await run(['scan', 'good.csv', '--quiet'])).stderr).toBe('');
     expect((await scan('good.csv', 'missing.csv', '--quiet')).stderr).toMatch(/^relaywatch: refused missing\.csv.*\n$/);
@@ -303,12 +316,12 @@ describe('results', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
-  test.skipIf(process.platform === 'win32')('a file that cannot be written is exit 1, and says so', async () => {
-    // A file system that is always full.
-    if (!existsSync('/dev/full')) return;
-    const { status, stdout, stderr } = await scan('--ledger', '/dev/full');
+  test('a file that cannot be written is exit 1, and says so', async () => {
+    // The name of the temporary file beside it is too long for the file system.
+    const name = 'x'.repeat(250);
+    const { status, stdout, stderr } = await scan('--ledger', name);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-    expect(stderr).toMatch(/^relaywatch: \/dev\/full cannot be written \(ENOSPC\)\.\nThe disk is full/);
+    expect(stderr).toMatch(/^relaywatch: x+ cannot be written \(E[A-Z]+\)\.\nName another file\./);
   });
 });
 

@@ -122,7 +122,7 @@ export function scanTraffic(traffic: Traffic): IncidentDocument[] {
     }
     words[SENDER_LO] = addresses.lo;
     words[SENDER_HI] = addresses.hi;
-    words[SENDER_DOMAIN] = domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    words[SENDER_DOMAIN] = domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
     let flags = addresses.kind << SENDER_KIND_SHIFT;
     if (addresses.kind !== SENDER_NULL) flags |= RANK << RANK_SENDER_SHIFT;
     flags |= RANK << RANK_MESSAGE_ID_SHIFT;
@@ -143,7 +143,7 @@ export function scanTraffic(traffic: Traffic): IncidentDocument[] {
       }
       words[RECIPIENT_LO] = addresses.lo;
       words[RECIPIENT_HI] = addresses.hi;
-      words[RECIPIENT_DOMAIN] = domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+      words[RECIPIENT_DOMAIN] = domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
       const status = STATUSES.indexOf(STATUS_OF[recipient.status]);
       words[FLAGS] = flags | status | (1 << (STATUSES_SEEN_SHIFT + status));
       writePosition(words, 0, 0, texts.add(messageIndex, recipientIndex));

@@ -12,7 +12,8 @@ import { createDecoder, detectEncoding } from '../readers/encoding.ts';
 export const EXPORT_COMMAND =
   'Get-AcceptedDomain -ResultSize Unlimited | Export-Csv accepted-domains.csv -NoTypeInformation -Encoding UTF8';
 
-const EXPORT_HINT = `Export the list in Exchange Online PowerShell:
+/** What to do without a list of accepted domains. */
+export const EXPORT_HINT = `Export the list in Exchange Online PowerShell:
   ${EXPORT_COMMAND}
 or name the domains themselves: --accepted-domains contoso.com,fabrikam.com`;
 

@@ -34,6 +34,15 @@ for (let byte = 0; byte < 256; byte++) {
 }
 
 /**
+ * Whether four bytes at once are ORDINARY. The sums set the top bit of a byte from 0x21 on, and of
+ * 0x7f; `@` and capitals, with a few signs that are looked at one by one, are what has bit 6 and not bit 5.
+ */
+function isOrdinary(word: number): boolean {
+  const special = (word | ~(word + 0x5f5f5f5f) | (word + 0x01010101)) & 0x80808080;
+  return (special | (word & ~(word << 1) & 0x40404040)) === 0;
+}
+
+/**
  * Names that a mail system uses for itself: bounces, and journal reports, which Exchange Online sends
  * as `MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e` or from a mailbox named for journaling
  * (Microsoft: Get-TerrlExternalRecipientEstimate.ps1 leaves out the first four).
@@ -58,15 +67,22 @@ export class AddressReader {
   /** Hash of the normalised address; 0, 0 for a null sender. */
   lo = 0;
   hi = 0;
-  /** The normalised address is `bytes[0 .. length)`, its domain `bytes[domainStart .. length)`. */
-  readonly bytes: Uint8Array = new Uint8Array(MAX_ADDRESS_BYTES * 4);
-  length = 0;
-  /** Equal to `length` where the address has no domain. */
+  /**
+   * The normalised address is `bytes[start .. end)`, its domain `bytes[domainStart .. end)`. `bytes` is
+   * the cell's own array where the cell holds the address in normal form, as most do.
+   */
+  bytes: Uint8Array;
+  start = 0;
+  end = 0;
+  /** Equal to `end` where the address has no domain. */
   domainStart = 0;
   readonly #hash: KeyedHash;
+  /** Holds addresses whose normal form is another than the cell's; an address in it begins at 0. */
+  readonly #buffer: Uint8Array = new Uint8Array(MAX_ADDRESS_BYTES * 4);
 
   constructor(hash: KeyedHash) {
     this.#hash = hash;
+    this.bytes = this.#buffer;
   }
 
   /**
@@ -75,16 +91,16 @@ export class AddressReader {
    */
   sender(cell: Uint8Array, start: number, end: number): boolean {
     if (!this.#normalise(cell, start, end)) return false;
-    if (this.length === 0) {
+    if (this.start === this.end) {
       this.kind = SENDER_NULL;
       this.lo = 0;
       this.hi = 0;
       return true;
     }
-    const at = this.domainStart === this.length ? this.length : this.domainStart - 1;
+    const localEnd = this.domainStart === this.end ? this.end : this.domainStart - 1;
     this.kind = SENDER_ADDRESS;
-    if (SYSTEM_INITIALS[this.bytes[0]] === 1 && this.#isSystemName(at)) this.kind = SENDER_SYSTEM;
-    else if (at < this.length) this.#reduceSrs(at);
+    if (SYSTEM_INITIALS[this.bytes[this.start]] === 1 && this.#isSystemName(localEnd)) this.kind = SENDER_SYSTEM;
+    else if (localEnd < this.end) this.#reduceSrs(localEnd);
     this.#hashAddress();
     return true;
   }
@@ -92,7 +108,7 @@ export class AddressReader {
   /** The recipient in cell `[start, end)`. False where it is no address with a domain. */
   recipient(cell: Uint8Array, start: number, end: number): boolean {
     if (!this.#normalise(cell, start, end)) return false;
-    if (this.length === 0 || this.domainStart === this.length) return false;
+    if (this.domainStart === this.end) return false;
     this.kind = SENDER_ADDRESS;
     this.#hashAddress();
     return true;
@@ -100,12 +116,12 @@ export class AddressReader {
 
   /** The normalised address as a string. */
   text(): string {
-    return DECODER.decode(this.bytes.subarray(0, this.length));
+    return DECODER.decode(this.bytes.subarray(this.start, this.end));
   }
 
   #hashAddress(): void {
     const hash = this.#hash;
-    hash.bytes(this.bytes, 0, this.length);
+    hash.bytes(this.bytes, this.start, this.end);
     this.lo = hash.lo;
     this.hi = hash.hi;
   }
@@ -115,34 +131,42 @@ export class AddressReader {
     let end = cellEnd;
     while (start < end && (cell[start] <= 0x20 || cell[start] === 0x3c)) start++;
     while (end > start && (cell[end - 1] <= 0x20 || cell[end - 1] === 0x3e)) end--;
-    this.length = 0;
-    this.domainStart = 0;
     if (end - start > MAX_ADDRESS_BYTES) return false;
-    const bytes = this.bytes;
-    let length = 0;
     let at = -1;
     let blank = -1;
-    for (let i = start; i < end; i++) {
-      const byte = cell[i];
-      const meaning = CLASSES[byte];
-      if (meaning === ORDINARY) {
-        bytes[length++] = byte;
-      } else if (meaning === UPPER) {
-        bytes[length++] = byte | 0x20;
-      } else if (meaning === AT) {
-        at = length;
-        bytes[length++] = byte;
-      } else if (meaning === BLANK) {
-        blank = length;
-        bytes[length++] = byte;
-      } else if (meaning === WIDE) {
-        return this.#normaliseWide(cell, start, end);
-      } else {
-        return false;
+    let hasCapitals = false;
+    const view = this.#hash.viewOf(cell);
+    let i = start;
+    let groupEnd = start;
+    while (i < end) {
+      if (i === groupEnd) {
+        if (i + 4 <= end && isOrdinary(view.getInt32(i, true))) {
+          i += 4;
+          groupEnd = i;
+          continue;
+        }
+        groupEnd = i + 4;
       }
+      const meaning = CLASSES[cell[i++]];
+      if (meaning === ORDINARY) continue;
+      if (meaning === AT) at = i - 1;
+      else if (meaning === UPPER) hasCapitals = true;
+      else if (meaning === BLANK) blank = i - 1;
+      else if (meaning === WIDE) return this.#normaliseWide(cell, start, end);
+      else return false;
     }
-    while (length > at + 1 && at >= 0 && bytes[length - 1] === 0x2e) length--;
-    return this.#settle(length, at, blank);
+    while (end > at + 1 && at >= 0 && cell[end - 1] === 0x2e) end--;
+    if (!hasCapitals) {
+      this.bytes = cell;
+      return this.#settle(start, end, at, blank);
+    }
+    const buffer = this.#buffer;
+    this.bytes = buffer;
+    for (let i = start, to = 0; i < end; i++, to++) {
+      const byte = cell[i];
+      buffer[to] = CLASSES[byte] === UPPER ? byte | 0x20 : byte;
+    }
+    return this.#settle(0, end - start, at < 0 ? -1 : at - start, blank < 0 ? -1 : blank - start);
   }
 
   /** The slow path: text that is not ASCII. Capitals, composed forms and IDNA need strings. */
@@ -156,39 +180,38 @@ export class AddressReader {
       // What IDNA refuses is still told from other domains, by its spelling.
       normal = text.slice(0, at + 1) + (domainToASCII(domain) || domain);
     }
+    this.bytes = this.#buffer;
     const { written } = ENCODER.encodeInto(normal, this.bytes);
     at = this.bytes.subarray(0, written).lastIndexOf(0x40);
-    const blank = normal.search(/[\s\u00a0](?=[^\s]*$)/u);
-    const blankAt = blank < 0 ? -1 : ENCODER.encode(normal.slice(0, blank)).length;
-    return this.#settle(written, at, blankAt);
+    const blank = normal.search(/\s(?=\S*$)/u);
+    return this.#settle(0, written, at, blank < 0 ? -1 : ENCODER.encode(normal.slice(0, blank)).length);
   }
 
-  /** Checks what the passes found: the last `@` and the last blank, -1 where there is none. */
-  #settle(length: number, at: number, blank: number): boolean {
+  /** Checks what the passes found: the address's bounds, the last `@` and the last blank, -1 where there is none. */
+  #settle(start: number, end: number, at: number, blank: number): boolean {
     const bytes = this.bytes;
+    this.start = start;
+    this.end = end;
+    this.domainStart = end;
     if (at < 0) {
       // X.500 names hold blanks: "/o=First Organization/ou=Exchange Administrative Group/cn=...".
-      if (blank >= 0 && (bytes[0] !== 0x2f || this.#indexOf(0x3d, 1, length) < 0)) return false;
-      this.length = length;
-      this.domainStart = length;
-      return true;
+      return blank < 0 || (bytes[start] === 0x2f && this.#indexOf(0x3d, start, end) >= 0);
     }
-    if (at === 0 || at === length - 1) return false;
+    if (at === start || at === end - 1) return false;
     // Blanks belong into quoted local parts alone, or into the X.500 name that a local part encodes.
     if (blank > at) return false;
-    if (blank >= 0 && bytes[0] !== 0x2f && !(bytes[0] === 0x22 && bytes[at - 1] === 0x22)) return false;
-    this.length = length;
+    if (blank >= 0 && bytes[start] !== 0x2f && !(bytes[start] === 0x22 && bytes[at - 1] === 0x22)) return false;
     this.domainStart = at + 1;
     return true;
   }
 
   #isSystemName(localEnd: number): boolean {
-    const bytes = this.bytes;
+    const { bytes, start } = this;
     for (const name of SYSTEM_NAMES) {
-      if (name.length !== localEnd) continue;
+      if (name.length !== localEnd - start) continue;
       let i = 0;
-      while (i < localEnd && bytes[i] === name[i]) i++;
-      if (i === localEnd) return true;
+      while (i < name.length && bytes[start + i] === name[i]) i++;
+      if (i === name.length) return true;
     }
     return false;
   }
@@ -199,14 +222,22 @@ export class AddressReader {
    * daily, so the address is reduced to `user@here`, the mailbox that forwards; without a user to `srs@here`.
    */
   #reduceSrs(at: number): void {
-    const bytes = this.bytes;
-    for (let i = at - 12; i >= 0; i--) {
+    const { bytes, start } = this;
+    for (let i = at - 12; i >= start; i--) {
       if (bytes[i] !== 0x73 || bytes[i + 1] !== 0x72 || bytes[i + 2] !== 0x73 || bytes[i + 3] !== 0x3d) continue;
-      if (i !== 0 && (bytes[i - 1] !== 0x2b || i === 1)) continue;
+      if (i !== start && (bytes[i - 1] !== 0x2b || i - 1 === start)) continue;
       if (!this.#isSrsTail(i + 4, at)) continue;
-      const keep = i === 0 ? 3 : i - 1;
-      bytes.copyWithin(keep, at, this.length);
-      this.length -= at - keep;
+      const buffer = this.#buffer;
+      const keep = i === start ? 3 : i - 1 - start;
+      if (bytes === buffer) {
+        buffer.copyWithin(keep, at, this.end);
+      } else {
+        buffer.set(bytes.subarray(start, start + keep), 0);
+        buffer.set(bytes.subarray(at, this.end), keep);
+      }
+      this.bytes = buffer;
+      this.start = 0;
+      this.end = keep + this.end - at;
       this.domainStart = keep + 1;
       this.kind = SENDER_SRS;
       return;

@@ -8,14 +8,15 @@ import type { KeyedHash } from './hash.ts';
 
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 const ENCODER = new TextEncoder();
-const INITIAL_ENTRIES = 512;
-const INITIAL_BYTES = 16_384;
+const INITIAL_ENTRIES = 64;
+const INITIAL_BYTES = 1024;
 /** Offsets are 32-bit words. */
 const MAX_BYTES = 4_294_967_295;
 
 export class Dictionary {
   readonly #hash: KeyedHash;
   #bytes = new Uint8Array(INITIAL_BYTES);
+  #view = new DataView(this.#bytes.buffer);
   #bytesUsed = 0;
   /** Entry `id` is `#bytes[#offsets[id] .. #offsets[id + 1])`; entry 0 is empty. */
   #offsets = new Uint32Array(INITIAL_ENTRIES + 1);
@@ -70,7 +71,16 @@ export class Dictionary {
     const from = this.#offsets[id];
     if (this.#offsets[id + 1] - from !== length) return false;
     const own = this.#bytes;
-    for (let i = 0; i < length; i++) if (own[from + i] !== bytes[start + i]) return false;
+    let i = 0;
+    if (length >= 4) {
+      const ownView = this.#view;
+      const view = this.#hash.viewOf(bytes);
+      for (const last = length - 4; i < last; i += 4) {
+        if (ownView.getInt32(from + i, true) !== view.getInt32(start + i, true)) return false;
+      }
+      return ownView.getInt32(from + length - 4, true) === view.getInt32(start + length - 4, true);
+    }
+    for (; i < length; i++) if (own[from + i] !== bytes[start + i]) return false;
     return true;
   }
 
@@ -82,6 +92,7 @@ export class Dictionary {
       const grown = new Uint8Array(Math.min(MAX_BYTES, Math.max(needed, this.#bytes.length * 2)));
       grown.set(this.#bytes);
       this.#bytes = grown;
+      this.#view = new DataView(grown.buffer);
     }
     if (length < 64) {
       const own = this.#bytes;

@@ -19,6 +19,7 @@ import { positionFile, positionOffset, STATUSES } from './record.ts';
 import type { CampaignKey } from './walk/campaign.ts';
 import { WINDOW_NAMES } from './walk/day-clock.ts';
 import type { Incident, RowPlace } from './walk/incident.ts';
+import type { MailboxPlace } from './walk/series-keys.ts';
 import type { Walk } from './walk/walk.ts';
 
 const CONTRIBUTORS = 5;
@@ -243,7 +244,8 @@ class Describer {
     };
   }
 
-  #read(place: RowPlace): PairText {
+  /** The texts of a pair: those at its position, or those that won where its observations disagreed. */
+  #read(place: Omit<MailboxPlace, 'mailboxLo' | 'mailboxHi' | 'isRecipient'>): PairText {
     const text = this.#texts.read(
       positionFile(place.positionHi),
       positionOffset(place.positionLo, place.positionHi),
@@ -256,12 +258,7 @@ class Describer {
 
   #mailboxText(key: number): string {
     const place = this.#walk.mailboxPlace(key);
-    const text = this.#texts.read(
-      positionFile(place.positionHi),
-      positionOffset(place.positionLo, place.positionHi),
-      place.recipientLo,
-      place.recipientHi,
-    );
+    const text = this.#read(place);
     return place.isRecipient ? text.recipient : forwardingMailbox(text.sender);
   }
 

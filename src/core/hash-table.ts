@@ -1,90 +1,131 @@
 /**
- * A map from 64-bit hashes to one number, in typed arrays: what a walk remembers of messages,
- * senders and mailboxes costs 16 bytes a slot and no objects.
+ * A map from 64-bit hashes to one number, in one typed array: an entry is 16 bytes side by side, so that
+ * finding it costs one miss of the cache, and no objects. The hash 0, 0 marks an empty slot; it is
+ * taken as 0, 1.
  */
 
 import { release } from './release.ts';
 
-const EMPTY = 0;
+/** Words of a slot: low word, high word, and the value as a double. */
+const SLOT_WORDS = 4;
+const SLOT_DOUBLES = 2;
+const SMALLEST_SLOTS = 16;
+/** Smaller tables are not worth pruning. */
+const PRUNE_FROM = 4096;
+
+/** A copy of a table. */
+export interface HashTableState {
+  words: Uint32Array;
+  size: number;
+  pruneAt: number;
+}
 
 export class HashTable {
-  #lo: Uint32Array;
-  #hi: Uint32Array;
+  #words: Uint32Array;
   #values: Float64Array;
-  #used: Uint8Array;
+  #mask: number;
   #size = 0;
+  #pruneAt = PRUNE_FROM;
 
   constructor(capacity = 1024) {
-    let slots = 16;
-    while (slots * 2 < capacity * 3) slots *= 2;
-    this.#lo = new Uint32Array(slots);
-    this.#hi = new Uint32Array(slots);
-    this.#values = new Float64Array(slots);
-    this.#used = new Uint8Array(slots);
+    const slots = slotsFor(capacity);
+    this.#words = new Uint32Array(slots * SLOT_WORDS);
+    this.#values = new Float64Array(this.#words.buffer);
+    this.#mask = slots - 1;
   }
 
   get size(): number {
     return this.#size;
   }
 
+  save(): HashTableState {
+    return { words: this.#words.slice(), size: this.#size, pruneAt: this.#pruneAt };
+  }
+
+  load(state: Readonly<HashTableState>): void {
+    this.#words = state.words.slice();
+    this.#values = new Float64Array(this.#words.buffer);
+    this.#mask = this.#words.length / SLOT_WORDS - 1;
+    this.#size = state.size;
+    this.#pruneAt = state.pruneAt;
+  }
+
   /** The value of a key, or `undefined`. */
   get(lo: number, hi: number): number | undefined {
-    const slot = this.#find(lo >>> 0, hi >>> 0);
-    return this.#used[slot] === EMPTY ? undefined : this.#values[slot];
+    const slot = this.#find(lo, hi);
+    const base = slot * SLOT_WORDS;
+    if ((this.#words[base] | this.#words[base + 1]) === 0) return undefined;
+    return this.#values[slot * SLOT_DOUBLES + 1];
   }
 
   set(lo: number, hi: number, value: number): void {
-    const slot = this.#find(lo >>> 0, hi >>> 0);
-    if (this.#used[slot] === EMPTY) {
-      this.#lo[slot] = lo;
-      this.#hi[slot] = hi;
-      this.#used[slot] = 1;
-      this.#values[slot] = value;
-      this.#size++;
-      if (this.#size * 3 > this.#used.length * 2) this.#rebuild(this.#used.length * 2, () => true);
-      return;
-    }
-    this.#values[slot] = value;
+    const slot = this.#find(lo, hi);
+    const base = slot * SLOT_WORDS;
+    this.#values[slot * SLOT_DOUBLES + 1] = value;
+    if ((this.#words[base] | this.#words[base + 1]) !== 0) return;
+    this.#words[base] = lo;
+    this.#words[base + 1] = (lo | hi) === 0 ? 1 : hi;
+    this.#size++;
+    if (this.#size * 3 > (this.#mask + 1) * 2) this.#rebuild((this.#mask + 1) * 2, () => true);
   }
 
-  /** Forgets entries whose value is refused, once they are so many that it pays. */
+  /** Forgets entries whose value is refused, where the table has grown to twice what was kept before. */
   prune(accept: (value: number) => boolean): void {
+    if (this.#size < this.#pruneAt) return;
     let kept = 0;
-    for (let slot = 0; slot < this.#used.length; slot++) {
-      if (this.#used[slot] !== EMPTY && accept(this.#values[slot])) kept++;
-    }
-    if (kept * 2 > this.#size) return;
-    let slots = 16;
-    while (slots * 2 < kept * 3 + 3) slots *= 2;
-    this.#rebuild(slots, accept);
+    for (let slot = 0; slot <= this.#mask; slot++) if (this.#isKept(slot, accept)) kept++;
+    this.#pruneAt = Math.max(PRUNE_FROM, kept * 2);
+    const slots = slotsFor(kept + 1);
+    if (slots <= this.#mask) this.#rebuild(slots, accept);
   }
 
-  #find(lo: number, hi: number): number {
-    const mask = this.#used.length - 1;
+  #isKept(slot: number, accept: (value: number) => boolean): boolean {
+    const base = slot * SLOT_WORDS;
+    if ((this.#words[base] | this.#words[base + 1]) === 0) return false;
+    return accept(this.#values[slot * SLOT_DOUBLES + 1]);
+  }
+
+  /** The slot of a key, or the empty one where it belongs. */
+  #find(keyLo: number, keyHi: number): number {
+    const lo = keyLo >>> 0;
+    const hi = (keyLo | keyHi) === 0 ? 1 : keyHi >>> 0;
+    const words = this.#words;
+    const mask = this.#mask;
     let slot = (Math.imul(lo, 0x9e3779b1) ^ hi ^ (lo >>> 15)) & mask;
-    while (this.#used[slot] !== EMPTY && (this.#lo[slot] !== lo || this.#hi[slot] !== hi)) slot = (slot + 1) & mask;
-    return slot;
+    for (;;) {
+      const slotLo = words[slot * SLOT_WORDS];
+      const slotHi = words[slot * SLOT_WORDS + 1];
+      if ((slotLo === lo && slotHi === hi) || (slotLo | slotHi) === 0) return slot;
+      slot = (slot + 1) & mask;
+    }
   }
 
   #rebuild(slots: number, accept: (value: number) => boolean): void {
-    const lo = this.#lo;
-    const hi = this.#hi;
+    const words = this.#words;
     const values = this.#values;
-    const used = this.#used;
-    this.#lo = new Uint32Array(slots);
-    this.#hi = new Uint32Array(slots);
-    this.#values = new Float64Array(slots);
-    this.#used = new Uint8Array(slots);
+    this.#words = new Uint32Array(slots * SLOT_WORDS);
+    this.#values = new Float64Array(this.#words.buffer);
+    const oldSlots = this.#mask + 1;
+    this.#mask = slots - 1;
     this.#size = 0;
-    for (let old = 0; old < used.length; old++) {
-      if (used[old] === EMPTY || !accept(values[old])) continue;
-      const slot = this.#find(lo[old], hi[old]);
-      this.#lo[slot] = lo[old];
-      this.#hi[slot] = hi[old];
-      this.#values[slot] = values[old];
-      this.#used[slot] = 1;
+    for (let old = 0; old < oldSlots; old++) {
+      const lo = words[old * SLOT_WORDS];
+      const hi = words[old * SLOT_WORDS + 1];
+      const value = values[old * SLOT_DOUBLES + 1];
+      if ((lo | hi) === 0 || !accept(value)) continue;
+      const slot = this.#find(lo, hi);
+      this.#words[slot * SLOT_WORDS] = lo;
+      this.#words[slot * SLOT_WORDS + 1] = hi;
+      this.#values[slot * SLOT_DOUBLES + 1] = value;
       this.#size++;
     }
-    release(lo, hi, values, used);
+    release(words);
   }
+}
+
+/** A power of two of which the entries fill two thirds at most. */
+function slotsFor(entries: number): number {
+  let slots = SMALLEST_SLOTS;
+  while (slots * 2 < entries * 3) slots *= 2;
+  return slots;
 }

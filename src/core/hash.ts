@@ -12,6 +12,8 @@ const MULTIPLIER_2 = 0x85ebca6b | 0;
 const DASH = 0x2d;
 /** Sets the bit that tells lower case from upper, in four letters at once. */
 const LOWER_CASE_BITS = 0x20202020;
+/** Where the words of `cf7a249a-5edd-4350-130a-08da8f69e0f6` begin. */
+const GUID_WORDS = Uint8Array.of(0, 4, 9, 14, 19, 24, 28, 32);
 const ENCODER = new TextEncoder();
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
@@ -56,7 +58,7 @@ export class KeyedHash {
 
   /** Bytes `[start, end)` as they are. */
   bytes(bytes: Uint8Array, start: number, end: number): void {
-    const view = this.#viewOf(bytes);
+    const view = this.viewOf(bytes);
     let h1 = this.#seed1;
     let h2 = this.#seed2;
     let i = start;
@@ -81,19 +83,17 @@ export class KeyedHash {
       bytes[start + 13] === DASH &&
       bytes[start + 18] === DASH &&
       bytes[start + 23] === DASH;
-    this.#h1 = this.#seed1;
-    this.#h2 = this.#seed2;
+    let h1 = this.#seed1;
+    let h2 = this.#seed2;
     if (isGuid) {
-      const view = this.#viewOf(bytes);
-      this.#mix(view.getInt32(start, true) | LOWER_CASE_BITS);
-      this.#mix(view.getInt32(start + 4, true) | LOWER_CASE_BITS);
-      this.#mix(view.getInt32(start + 9, true) | LOWER_CASE_BITS);
-      this.#mix(view.getInt32(start + 14, true) | LOWER_CASE_BITS);
-      this.#mix(view.getInt32(start + 19, true) | LOWER_CASE_BITS);
-      this.#mix(view.getInt32(start + 24, true) | LOWER_CASE_BITS);
-      this.#mix(view.getInt32(start + 28, true) | LOWER_CASE_BITS);
-      this.#mix(view.getInt32(start + 32, true) | LOWER_CASE_BITS);
-      this.#finish(this.#h1, this.#h2, 0, 32);
+      const view = this.viewOf(bytes);
+      for (let group = 0; group < 8; group++) {
+        const word = view.getInt32(start + GUID_WORDS[group], true) | LOWER_CASE_BITS;
+        const before = h1;
+        h1 = Math.imul(h1 ^ word, MULTIPLIER_1) ^ (h2 >>> 15);
+        h2 = Math.imul(h2 ^ ((word << 16) | (word >>> 16)), MULTIPLIER_2) ^ (before >>> 13);
+      }
+      this.#finish(h1, h2, 0, 32);
       return;
     }
     let word = 0;
@@ -105,17 +105,19 @@ export class KeyedHash {
       length++;
       shift += 8;
       if (shift === 32) {
-        this.#mix(word);
+        const before = h1;
+        h1 = Math.imul(h1 ^ word, MULTIPLIER_1) ^ (h2 >>> 15);
+        h2 = Math.imul(h2 ^ ((word << 16) | (word >>> 16)), MULTIPLIER_2) ^ (before >>> 13);
         word = 0;
         shift = 0;
       }
     }
-    this.#finish(this.#h1, this.#h2, word, length);
+    this.#finish(h1, h2, word, length);
   }
 
   /** A hash of 32 bits for tables that compare the bytes themselves: half the work of `bytes`. */
   short(bytes: Uint8Array, start: number, end: number): number {
-    const view = this.#viewOf(bytes);
+    const view = this.viewOf(bytes);
     let h = this.#seed1 ^ (end - start);
     let i = start;
     for (const last = end - 3; i < last; i += 4) {
@@ -160,7 +162,7 @@ export class KeyedHash {
   #view2 = new DataView(NO_BYTES.buffer);
 
   /** A view over an array: words of four bytes, at any place, cost one load instead of four. */
-  #viewOf(bytes: Uint8Array): DataView {
+  viewOf(bytes: Uint8Array): DataView {
     if (bytes === this.#array1) return this.#view1;
     if (bytes === this.#array2) return this.#view2;
     this.#array2 = this.#array1;

@@ -31,11 +31,11 @@ import {
   SENDER_HI,
   SENDER_KIND_SHIFT,
   SENDER_LO,
+  SENT_ON,
   SOURCE,
   STATUS_MASK,
   STATUSES_SEEN_SHIFT,
   SUBJECT,
-  TO_IP_PRESENT,
 } from './record.ts';
 import { release } from './release.ts';
 
@@ -226,7 +226,7 @@ export class PairTable implements PairSink {
     const seen = (knownFlags >>> STATUSES_SEEN_SHIFT) & STATUSES_SEEN_BITS;
     const seenNow = (flags >>> STATUSES_SEEN_SHIFT) & STATUSES_SEEN_BITS;
     this.#counts.count((seen | seenNow) === seen ? 'duplicate' : 'updated', fileOf(words, base));
-    let merged = knownFlags | (flags & (HAS_IP_COLUMNS | TO_IP_PRESENT | (STATUSES_SEEN_BITS << STATUSES_SEEN_SHIFT)));
+    let merged = knownFlags | (flags & (HAS_IP_COLUMNS | SENT_ON | (STATUSES_SEEN_BITS << STATUSES_SEEN_SHIFT)));
     const status = flags & STATUS_MASK;
     if (status > (merged & STATUS_MASK)) merged = (merged & ~STATUS_MASK) | status;
     const direction = (flags >>> DIRECTION_SHIFT) & 3;

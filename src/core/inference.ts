@@ -16,11 +16,11 @@ import {
   SENDER_ADDRESS,
   SENDER_DOMAIN,
   SENDER_KIND_SHIFT,
+  SENT_ON,
   SOURCE,
   STATUS_DELIVERED,
   STATUS_FAILED,
   STATUS_MASK,
-  TO_IP_PRESENT,
 } from './record.ts';
 import type { AcceptedDomain } from './settings.ts';
 
@@ -38,16 +38,17 @@ export class DomainInference {
     const status = flags & STATUS_MASK;
     if (status === STATUS_FAILED) return;
     const fromOutside = words[base + SOURCE] !== 0;
-    const toOutside = (flags & TO_IP_PRESENT) !== 0;
+    const sentOn = (flags & SENT_ON) !== 0;
     const direction = (flags >>> DIRECTION_SHIFT) & 3;
     const hasBoth = (flags & HAS_IP_COLUMNS) !== 0;
-    if (hasBoth && !fromOutside && toOutside && ((flags >>> SENDER_KIND_SHIFT) & 3) === SENDER_ADDRESS) {
+    if (hasBoth && !fromOutside && sentOn && ((flags >>> SENDER_KIND_SHIFT) & 3) === SENDER_ADDRESS) {
       const domain = words[base + SENDER_DOMAIN];
       const messages = this.#sent.get(domain) ?? new Set();
       if (messages.size < ENOUGH) messages.add(`${words[base + MESSAGE_LO]}.${words[base + MESSAGE_HI]}`);
       this.#sent.set(domain, messages);
     }
-    const entered = direction === DIRECTION_INBOUND || (hasBoth && fromOutside && !toOutside);
+    // A recipient that the message was sent on to receives elsewhere: a forward, or a relay.
+    const entered = !sentOn && (direction === DIRECTION_INBOUND || (hasBoth && fromOutside));
     if (entered && status === STATUS_DELIVERED) {
       const domain = words[base + RECIPIENT_DOMAIN];
       this.#received.set(domain, (this.#received.get(domain) ?? 0) + 1);

@@ -56,7 +56,7 @@ export const STATUS_FILTERED_AS_SPAM = 5;
 export const STATUS_FAILED = 7;
 
 /* FLAGS: bits 0-2 status, 3-10 statuses seen (a bit each), 11-12 direction, 13 the format has both
- * FromIP and ToIP, 14 ToIP is present, 15-16 sender kind, 17-31 format rank of five fields, 3 bits each. */
+ * FromIP and ToIP, 14 sent on to a server outside (ToIP, or Send without Deliver), 15-16 sender kind, 17-31 format rank of five fields, 3 bits each. */
 export const STATUS_MASK = 0x7;
 export const STATUSES_SEEN_SHIFT = 3;
 export const DIRECTION_SHIFT = 11;
@@ -64,7 +64,7 @@ export const DIRECTION_NONE = 0;
 export const DIRECTION_INBOUND = 1;
 export const DIRECTION_OUTBOUND = 2;
 export const HAS_IP_COLUMNS = 1 << 13;
-export const TO_IP_PRESENT = 1 << 14;
+export const SENT_ON = 1 << 14;
 export const SENDER_KIND_SHIFT = 15;
 export const SENDER_ADDRESS = 0;
 export const SENDER_NULL = 1;
@@ -96,8 +96,10 @@ export function createRecordScratch(): RecordScratch {
 
 /** Writes the position of a record whose first word is `words[base]`. */
 export function writePosition(words: Uint32Array, base: number, file: number, offset: number): void {
-  words[base + POSITION_LO] = offset % TWO_32;
-  words[base + POSITION_HI] = (file << FILE_SHIFT) | Math.floor(offset / TWO_32);
+  // Not `%`: the remainder of doubles is a call, and this runs for every record.
+  const high = Math.floor(offset / TWO_32);
+  words[base + POSITION_LO] = offset - high * TWO_32;
+  words[base + POSITION_HI] = (file << FILE_SHIFT) | high;
 }
 
 /** The number of the file of a position's high word. */

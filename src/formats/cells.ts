@@ -84,21 +84,28 @@ function isWord(bytes: Uint8Array, start: number, end: number, word: Uint8Array)
   return at === word.length;
 }
 
+/** Beside a status of three bits: the events say that the message was sent on, and not that it was delivered here. */
+export const EVENTS_SENT_ON = 8;
+
 /**
  * The status behind the events of one recipient, `Receive, Send`: the highest, in the order of
- * merging, of those that say how it ended. Receive, Submit, Transfer and the like say nothing.
+ * merging, of those that say how it ended, and EVENTS_SENT_ON. Receive, Submit, Transfer and the like
+ * say nothing.
  */
 export function statusOfEvents(bytes: Uint8Array, start: number, end: number): number {
   let status = STATUS_UNKNOWN;
+  let sent = 0;
   let i = start;
   while (i < end) {
     while (i < end && (bytes[i] <= 0x20 || bytes[i] === 0x2c)) i++;
     if (i + 1 >= end) break;
     const found = statusOfEvent(bytes[i] | 0x20, bytes[i + 1] | 0x20, i + 2 < end ? bytes[i + 2] | 0x20 : 0);
     if (found > status) status = found;
+    // `Deliver` into a mailbox here is stronger than `Send` to the next server.
+    if (found === STATUS_DELIVERED) sent |= (bytes[i] | 0x20) === 0x73 ? 1 : 2;
     while (i < end && bytes[i] !== 0x2c) i++;
   }
-  return status;
+  return sent === 1 ? status | EVENTS_SENT_ON : status;
 }
 
 /** By the first letters, which tell the events apart that end something. */

@@ -20,7 +20,7 @@ export const otherExports: readonly OtherExport[] = [
   {
     title: 'Get-InboundConnector',
     columns: ['connectortype', 'senderipaddresses'],
-    hint: 'pass it with --connectors',
+    hint: 'it has no message rows; scan reads message traces',
   },
   {
     title: 'Get-OutboundConnector',
@@ -39,7 +39,7 @@ export const otherExports: readonly OtherExport[] = [
   },
   {
     title: 'message tracking log of Exchange Server',
-    columns: ['eventid', 'recipients', 'sender'],
+    columns: ['datetime', 'eventid', 'recipientaddress'],
     hint: 'not supported yet; export the message trace of Exchange Online',
   },
   {

@@ -6,7 +6,7 @@
 
 import ipaddr from 'ipaddr.js';
 import type { AddressReader } from '../core/address.ts';
-import type { Dictionary } from '../core/dictionary.ts';
+import { Dictionary } from '../core/dictionary.ts';
 import { type DateOrder, parseEventTime } from '../core/event-time.ts';
 import type { KeyedHash } from '../core/hash.ts';
 import type { DeadLetterCode } from '../core/outcome.ts';
@@ -37,14 +37,16 @@ import {
   SENDER_KIND_SHIFT,
   SENDER_LO,
   SENDER_NULL,
+  SENT_ON,
   SOURCE,
+  STATUS_MASK,
   STATUSES_SEEN_SHIFT,
   SUBJECT,
-  TO_IP_PRESENT,
   writePosition,
 } from '../core/record.ts';
 import type { RecordView } from '../readers/reader.ts';
 import {
+  EVENTS_SENT_ON,
   excerpt,
   recipientPart,
   splitRecipient,
@@ -66,7 +68,8 @@ export const FUTURE_TOLERANCE_MS = 24 * HOUR_MS;
 const MAX_ORGANIZATIONS = 8;
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** IPv6 texts kept with their canonical form. */
-const MAX_SOURCE_SPELLINGS = 65_536;
+const MAX_SOURCE_SPELLINGS = 16_384;
+const UNKNOWN_SOURCE = -1;
 
 /** What the rows of a run share: all ids and hashes come from here. */
 export interface RowContext {
@@ -111,7 +114,8 @@ export class RowExtractor {
   /** The organisation of the row before: nearly always that of this one. */
   #organization = new Uint8Array(0);
   /** Ids of canonical addresses by the id of their spelling, for what is no IPv4 address. */
-  readonly #sourceIds = new Map<string, number>();
+  #sourceIds: Int32Array = new Int32Array(0);
+  #spellings: Dictionary | null = null;
 
   constructor(context: RowContext, file: RowFile, sink: PairSink, counter: RowCounter) {
     this.#context = context;
@@ -170,7 +174,7 @@ export class RowExtractor {
     }
     words[SENDER_LO] = addresses.lo;
     words[SENDER_HI] = addresses.hi;
-    words[SENDER_DOMAIN] = context.domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    words[SENDER_DOMAIN] = context.domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
     flags |= addresses.kind << SENDER_KIND_SHIFT;
     if (addresses.kind !== SENDER_NULL) flags |= this.#rank << RANK_SENDER_SHIFT;
 
@@ -198,7 +202,7 @@ export class RowExtractor {
     const toIp = roles.to_ip;
     if (toIp >= 0 && ends[toIp] > starts[toIp]) {
       trimBlanks(bytes, starts[toIp], ends[toIp]);
-      if (trimmed.end > trimmed.start) flags |= TO_IP_PRESENT;
+      if (trimmed.end > trimmed.start) flags |= SENT_ON;
     }
 
     words[CONNECTOR] = 0;
@@ -243,7 +247,9 @@ export class RowExtractor {
       from = recipientPart.next;
       if (start === addressEnd && eventsStart === eventsEnd) continue;
       found = true;
-      this.#pair(view, start, addressEnd, flags, statusOfEvents(bytes, eventsStart, eventsEnd));
+      const told = statusOfEvents(bytes, eventsStart, eventsEnd);
+      const sentOn = (told & EVENTS_SENT_ON) === 0 ? 0 : SENT_ON;
+      this.#pair(view, start, addressEnd, flags | sentOn, told & STATUS_MASK);
     }
     if (!found) this.#refuse(view, 'bad_recipient', 'no recipient');
   }
@@ -258,7 +264,7 @@ export class RowExtractor {
     const { words, doubles } = this.#scratch;
     words[RECIPIENT_LO] = addresses.lo;
     words[RECIPIENT_HI] = addresses.hi;
-    words[RECIPIENT_DOMAIN] = context.domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    words[RECIPIENT_DOMAIN] = context.domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
     words[FLAGS] = flags | status | (1 << (STATUSES_SEEN_SHIFT + status));
     this.rows++;
     const times = this.#times;
@@ -319,13 +325,15 @@ export class RowExtractor {
     const to = trimmed.end;
     if (isIpv4(bytes, from, to)) return this.#context.sources.intern(bytes, from, to);
     if (to - from < 2 || to - from > 80) return 0;
-    const spelling = String.fromCharCode(...bytes.subarray(from, to));
-    const known = this.#sourceIds.get(spelling);
-    if (known !== undefined) return known;
-    const id = this.#context.sources.internText(canonicalIp(spelling));
-    if (this.#sourceIds.size >= MAX_SOURCE_SPELLINGS) this.#sourceIds.clear();
-    this.#sourceIds.set(spelling, id);
-    return id;
+    if (this.#spellings === null || this.#spellings.size >= MAX_SOURCE_SPELLINGS) {
+      this.#spellings = new Dictionary(this.#context.hash);
+      this.#sourceIds = new Int32Array(MAX_SOURCE_SPELLINGS + 1).fill(UNKNOWN_SOURCE);
+    }
+    const spelling = this.#spellings.intern(bytes, from, to);
+    if (this.#sourceIds[spelling] === UNKNOWN_SOURCE) {
+      this.#sourceIds[spelling] = this.#context.sources.internText(canonicalIp(this.#spellings.text(spelling)));
+    }
+    return this.#sourceIds[spelling];
   }
 
   #noteOrganization(bytes: Uint8Array, start: number, end: number): void {

@@ -143,9 +143,9 @@ function utf16Decoder(bigEndian: boolean): Decoder {
   let pending: Uint8Array = NOTHING;
   return {
     decode(chunk) {
-      // A copy of its own is aligned, may be swapped, and joins what was pending.
+      // A copy may be swapped, and joins what was pending.
       let units: Buffer;
-      if (pending.length > 0 || bigEndian || (chunk.byteOffset & 1) === 1) {
+      if (pending.length > 0 || bigEndian) {
         units = Buffer.allocUnsafe(pending.length + chunk.length);
         units.set(pending, 0);
         units.set(chunk, pending.length);
@@ -222,20 +222,22 @@ function windows1252Decoder(): Decoder {
 function createUnitCounter(bytesPerUnit: number, surrogates: boolean): StoredLength {
   // View of the buffer counted last; a new one for every record would cost more than the counting.
   let buffer: ArrayBufferLike | null = null;
-  let words: Uint32Array = new Uint32Array(0);
+  let words: Int32Array = new Int32Array(0);
   return (bytes, start, end) => {
     if (bytes.buffer !== buffer) {
       buffer = bytes.buffer;
-      words = new Uint32Array(buffer, 0, buffer.byteLength >> 2);
+      words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
     }
     const base = bytes.byteOffset;
+    const lastWord = (base + end) >> 2;
     let at = start;
     let notUnits = 0;
     while (at < end) {
-      const place = base + at;
-      if ((place & 3) === 0 && at + 4 <= end && (words[place >> 2] & 0x80808080) === 0) {
-        at += 4;
-        continue;
+      if (((base + at) & 3) === 0) {
+        let word = (base + at) >> 2;
+        while (word < lastWord && (words[word] & NON_ASCII) === 0) word += 1;
+        at = word * 4 - base;
+        if (at === end) break;
       }
       const byte = bytes[at];
       if ((byte & 0xc0) === 0x80) notUnits += 1;
@@ -245,3 +247,6 @@ function createUnitCounter(bytesPerUnit: number, surrogates: boolean): StoredLen
     return (end - start - notUnits) * bytesPerUnit;
   };
 }
+
+/** The bits that no ASCII character has, in four bytes. */
+const NON_ASCII = 0x80808080 | 0;

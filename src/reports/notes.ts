@@ -59,6 +59,7 @@ and scan again with --accepted-domains accepted-domains.csv
 function rowsNote(ledger: Ledger, ledgerFile: string | null): string {
   const { files, refused, rows } = ledger.totals;
   const read = files - refused;
+  if (read === 0) return '';
   const letters = sum(rows.dead_lettered);
   const dropped = sum(rows.dropped);
   const parts = [`${formatCount(rows.accepted)} new`];

@@ -18,6 +18,7 @@ import { type CommandValues, commandValues, fillCommand } from './powershell.ts'
 import {
   counted,
   createPaint,
+  displayWidth,
   formatCount,
   formatDuration,
   formatMinute,
@@ -38,6 +39,7 @@ const EVIDENCE_SHOWN = 3;
 const STEPS_SHOWN = 4;
 const DOMAINS_SHOWN = 5;
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 
 export interface TableOptions {
   incidents: readonly IncidentDocument[];
@@ -62,9 +64,9 @@ export function incidentTable(options: TableOptions): string {
   return `${blocks.map((lines) => lines.join('\n')).join(`\n\n${paint.faint('─'.repeat(COLUMNS))}\n`)}\n`;
 }
 
+/** The risk score grows inside the band of the severity, so it orders both. */
 function byGravity(a: IncidentDocument, b: IncidentDocument): number {
   return (
-    b.event.severity - a.event.severity ||
     b.event.risk_score - a.event.risk_score ||
     compare(a['@timestamp'], b['@timestamp']) ||
     compare(a.event.id, b.event.id)
@@ -161,7 +163,7 @@ function words(name: string): string {
 
 const FAMILY_MEANING: Record<Family, string> = {
   unregistered: 'mail from domains that are not registered here; Microsoft bans it with 550 5.7.750',
-  bulk: 'too much mail from mailboxes here; Microsoft bans the tenant with 550 5.7.705',
+  bulk: 'too much mail from here; Microsoft bans the tenant with 550 5.7.705',
   limit: 'a sending limit of Microsoft is near',
   blocked: 'Microsoft refuses mail of the tenant',
 };
@@ -203,10 +205,24 @@ function facts(incident: IncidentDocument, guides: readonly DetectorGuide[], pai
   if (found.limit !== undefined) rows.push(['limit', limitText(found.limit)]);
   rows.push(['incident', `${terminalSafe(incident.event.id)}, risk ${incident.event.risk_score} of 100`]);
   return rows.flatMap(([label, text]) =>
-    wrap(text, COLUMNS - LABEL_COLUMNS - 2).map(
+    wrapParts(text, COLUMNS - LABEL_COLUMNS - 2).map(
       (line, index) => `  ${paint.faint(padEnd(index === 0 ? label : '', LABEL_COLUMNS))}${line}`,
     ),
   );
+}
+
+/** Breaks between the parts of a text, which end in a semicolon, and inside one only where it is too long. */
+function wrapParts(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  for (const part of text.split(/(?<=;) /)) {
+    const last = lines[lines.length - 1];
+    if (last !== undefined && displayWidth(last) + 1 + displayWidth(part) <= columns) {
+      lines[lines.length - 1] = `${last} ${part}`;
+    } else {
+      lines.push(...wrap(part, columns));
+    }
+  }
+  return lines;
 }
 
 function when(incident: IncidentDocument): string {
@@ -215,7 +231,9 @@ function when(incident: IncidentDocument): string {
   const lastingMs = Date.parse(end) - Date.parse(start);
   const told = Date.parse(detectedAt) - Date.parse(start);
   return [
-    `${formatMinute(start)} to ${sameDay(start, end)} UTC${lastingMs > 0 ? ` (${formatDuration(lastingMs)})` : ''}`,
+    lastingMs < MINUTE_MS
+      ? `${formatMinute(start)} UTC`
+      : `${formatMinute(start)} to ${sameDay(start, end)} UTC (${formatDuration(lastingMs)})`,
     told > 0 ? `recognised after ${formatDuration(told)}, at ${sameDay(start, detectedAt)}` : 'recognised at once',
     reopened > 0 ? `${state}, reopened ${counted(reopened, 'time')}` : state,
   ].join('; ');

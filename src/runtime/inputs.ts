@@ -5,31 +5,34 @@
 
 import type { Readable } from 'node:stream';
 import {
-  type FoundFile,
   findExportFiles,
   isBelow,
   type MissingInput,
-  missingInput,
   PositionReader,
   pathWithin,
   readChunks,
 } from '../adapters/file/export-files.ts';
-import { knownOtherExports, traceFormats } from '../config/registry.ts';
+import { traceFormats } from '../config/registry.ts';
 import { AddressReader } from '../core/address.ts';
 import { Dictionary } from '../core/dictionary.ts';
 import type { DateOrder } from '../core/event-time.ts';
 import { KeyedHash } from '../core/hash.ts';
 import { emptyRowCounts, type FileLedger } from '../core/ledger.ts';
-import { type RefusalCode, RelaywatchError } from '../core/outcome.ts';
+import { RelaywatchError } from '../core/outcome.ts';
 import type { DeadLetter, PairSink, TextSource } from '../core/ports.ts';
 import { MAX_FILES } from '../core/record.ts';
 import type { TraceFormat } from '../formats/format.ts';
 import { type RowContext, RowExtractor } from '../formats/row.ts';
-import { DateOrderScan, settleDateOrders } from './inputs/date-order.ts';
-import { type FileLayout, readLayout } from './inputs/layout.ts';
-import { createStoredRecordReader, type ReaderName } from './inputs/records.ts';
+import { type Candidate, lookAt, readFailure, refuseMostlyUnreadable, settleDates } from './inputs/candidate.ts';
+import type { FileLayout } from './inputs/layout.ts';
+import {
+  type CsvReaderFactory,
+  createStoredRecordReader,
+  loadCsvReader,
+  type ReaderName,
+  recordStart,
+} from './inputs/records.ts';
 import { createTextSource } from './inputs/text-source.ts';
-import { Trial, type TrialResult } from './inputs/trial.ts';
 
 export type { ReaderName } from './inputs/records.ts';
 
@@ -95,28 +98,14 @@ interface SkippedFile {
   message: string;
 }
 
-/** A file on its way through the preparation. */
-interface Candidate {
-  found: FoundFile;
-  layout: FileLayout | null;
-  trial: Trial | null;
-  dateOrder: DateOrder | null;
-  refused: FileLedger['refused'];
-  warnings: string[];
-  sha256: string | null;
-}
-
 interface Prepared extends PreparedInputs {
   readonly candidates: readonly (Candidate | null)[];
   readonly options: InputOptions;
+  readonly createCsvReader: CsvReaderFactory;
   readonly context: RowContext;
   readonly positions: PositionReader;
 }
 
-/** Bytes of a file looked at for its layout. */
-const HEAD_BYTES = 1 << 20;
-/** Bytes of a file within which the first records are tried. */
-const TRIAL_BYTES = 16 << 20;
 /** Lines of a report at which Microsoft's service stops (Start-HistoricalSearch). */
 const REPORT_LINES = 100_000;
 /** Refused lines of a file that are looked at for what PowerShell writes between rows. */
@@ -129,6 +118,7 @@ const LOOKED_AT_REFUSALS = 1000;
  */
 export async function prepareInputs(options: InputOptions): Promise<PreparedInputs> {
   const wanted = wantedFormat(options.format);
+  const createCsvReader = await loadCsvReader(options.reader);
   const inputs = await findExportFiles(options.paths, {
     temporaryFolder: options.temporaryFolder,
     standardInput: () => options.standardInput ?? process.stdin,
@@ -138,7 +128,12 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
     const missing = [...inputs.missing];
     const skipped: SkippedFile[] = [];
     for (const found of inputs.files) {
-      const candidate = await lookAt(found, wanted, options);
+      const candidate = await lookAt(found, {
+        wanted,
+        createCsvReader,
+        dateOrder: options.dateOrder,
+        nowMs: options.nowMs,
+      });
       const { refused } = candidate;
       const isNoExport = refused?.code === 'unknown_format' || refused?.code === 'binary';
       if (isNoExport && !found.isNamed) skipped.push({ path: found.path, message: refused.message });
@@ -153,9 +148,9 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
         missing.push({ path: folder, code: 'no_exports', message: noExports(folder, others) });
       }
     }
-    await settleDates(candidates, options);
+    if (options.dateOrder === null) await settleDates(candidates, createCsvReader);
     for (const candidate of candidates) refuseMostlyUnreadable(candidate);
-    return assemble(candidates, missing, warnings, options, inputs.dispose);
+    return await assemble(candidates, missing, warnings, options, createCsvReader, inputs.dispose);
   } catch (error) {
     await inputs.dispose();
     throw error;
@@ -214,7 +209,7 @@ async function readFile(
   const extractor = new RowExtractor(prepared.context, file, sink, counter);
   let records = 0;
   let saysMoreResults = false;
-  const reader = createStoredRecordReader(layout, prepared.options.reader, startOf(layout), {
+  const reader = createStoredRecordReader(layout, prepared.createCsvReader, recordStart(layout), {
     record(view) {
       records += 1;
       extractor.record(view);
@@ -240,16 +235,11 @@ async function readFile(
       },
       { sha256: prepared.options.fileHashes === true },
     );
+    const rowsBefore = extractor.rows;
     await reader.finish();
+    onChunk(0, extractor.rows - rowsBefore);
   } catch (error) {
-    if (error instanceof RelaywatchError || (error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    const { code, message } = missingInput(candidate.found.path, error);
-    throw new RelaywatchError({
-      code,
-      message: `${candidate.found.path}: ${message}`,
-      hint: 'nothing was reported: run again',
-      cause: error,
-    });
+    throw readFailure(candidate.found.path, error);
   }
   ledger.records = records;
   rows.read = extractor.rows + lost;
@@ -259,6 +249,9 @@ async function readFile(
     ledger.warnings.push(text);
     prepared.warnings.push(`${candidate.found.path}: ${text}`);
   };
+  if (reader.replacedBytes > 0) {
+    warn(`${reader.replacedBytes} bytes are no UTF-8 and were read as "?": were exports of two encodings joined?`);
+  }
   if (records === REPORT_LINES || records + 1 === REPORT_LINES) {
     warn(
       'it has exactly 100,000 lines, where the service cuts reports: rows are probably missing; ask for a shorter time',
@@ -267,10 +260,6 @@ async function readFile(
   if (saysMoreResults) {
     warn('Get-MessageTraceV2 said "There are more results": rows are missing; continue the export as the warning says');
   }
-}
-
-function startOf(layout: FileLayout): { pushedOffset: number; offset: number; line: number } {
-  return { pushedOffset: 0, offset: layout.dataOffset, line: layout.dataLine };
 }
 
 /** The warning of Get-MessageTraceV2 that its result was cut, which `*>` and transcripts put between the rows. */
@@ -298,113 +287,12 @@ function wantedFormat(id: string | null): TraceFormat | null {
   });
 }
 
-/** Layout and trial of one file. */
-async function lookAt(found: FoundFile, wanted: TraceFormat | null, options: InputOptions): Promise<Candidate> {
-  const candidate: Candidate = {
-    found,
-    layout: null,
-    trial: null,
-    dateOrder: options.dateOrder,
-    refused: null,
-    warnings: [],
-    sha256: null,
-  };
-  const refuse = (code: RefusalCode, message: string): boolean => {
-    candidate.refused = { code, message };
-    return false;
-  };
-  let bytes = 0;
-  let reader: ReturnType<typeof createStoredRecordReader> | null = null;
-  try {
-    const take = async (chunk: Uint8Array): Promise<boolean> => {
-      if (bytes === 0) {
-        const result = readLayout(chunk.subarray(0, HEAD_BYTES), traceFormats, knownOtherExports, wanted);
-        if (result.kind === 'empty') return false;
-        if (result.kind !== 'layout') return refuse(result.kind, result.message);
-        candidate.layout = result.layout;
-        const orders = options.dateOrder === null ? (['mdy', 'dmy'] as const) : [options.dateOrder];
-        candidate.trial = new Trial(result.layout, orders, options.nowMs);
-        reader = createStoredRecordReader(result.layout, options.reader, startOf(result.layout), candidate.trial);
-      }
-      bytes += chunk.length;
-      // Small pushes: the thousandth record is nearly always in the first of them.
-      for (let at = 0; at < chunk.length && !candidate.trial?.isDone; at += TRIAL_PUSH_BYTES) {
-        await reader?.push(chunk.subarray(at, at + TRIAL_PUSH_BYTES));
-      }
-      return !candidate.trial?.isDone && bytes < TRIAL_BYTES;
-    };
-    await readChunks(found.location, take, { sha256: false });
-    if (bytes < TRIAL_BYTES && !candidate.trial?.isDone) await finish(reader);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    candidate.layout = null;
-    const { code, message } = missingInput(found.path, error);
-    refuse(code, message);
-  }
-  const { layout, trial } = candidate;
-  if (candidate.refused !== null) return candidate;
-  if (layout === null) {
-    candidate.warnings.push('it is empty: an export without rows');
-  } else if (trial?.records === 0) {
-    candidate.warnings.push('it has a header and no rows');
-  } else if (layout.assumedEncoding) {
-    candidate.warnings.push(
-      'it is neither UTF-8 nor UTF-16 and was read as windows-1252: export with -Encoding utf8 to keep all characters',
-    );
-  }
-  return candidate;
-}
-
-const TRIAL_PUSH_BYTES = 65_536;
-
-async function finish(reader: ReturnType<typeof createStoredRecordReader> | null): Promise<void> {
-  await reader?.finish();
-}
-
-/** Settles the order of day and month of all files whose dates need one. */
-async function settleDates(candidates: readonly Candidate[], options: InputOptions): Promise<void> {
-  if (options.dateOrder !== null) return;
-  const dated: { candidate: Candidate; path: string; formatId: string; scan: DateOrderScan }[] = [];
-  for (const candidate of candidates) {
-    const { layout, trial, found } = candidate;
-    if (layout === null || trial === null || trial.isHopeless || !trial.hasCultureDates) continue;
-    const scan = new DateOrderScan(layout.match.roles);
-    const reader = createStoredRecordReader(layout, options.reader, startOf(layout), scan);
-    const take = async (chunk: Uint8Array): Promise<boolean> => {
-      await reader.push(chunk);
-      return true;
-    };
-    await readChunks(found.location, take, { sha256: false });
-    await reader.finish();
-    dated.push({ candidate, path: found.path, formatId: layout.match.format.id, scan });
-  }
-  const orders = settleDateOrders(dated);
-  dated.forEach(({ candidate }, index) => {
-    candidate.dateOrder = orders[index];
-  });
-}
-
-/** Refuses a file of which more than half of the first records cannot be used. */
-function refuseMostlyUnreadable(candidate: Candidate): void {
-  const { layout, trial } = candidate;
-  if (layout === null || trial === null || candidate.refused !== null) return;
-  const result: TrialResult = trial.result(candidate.dateOrder);
-  if (result.refused * 2 <= result.records) return;
-  const [most] = result.reasons;
-  const first = result.records === 1 ? 'its only row' : `${result.refused} of its first ${result.records} rows`;
-  candidate.refused = {
-    code: 'mostly_unreadable',
-    message:
-      `it looks like ${layout.match.format.title}, but ${first} cannot be used, ` +
-      `most often: ${most.reason} (${most.code}). Nothing of it was read; export it again`,
-  };
-}
-
 async function assemble(
   candidates: readonly Candidate[],
   missing: readonly MissingInput[],
   warnings: string[],
   options: InputOptions,
+  createCsvReader: CsvReaderFactory,
   disposeInputs: () => Promise<void>,
 ): Promise<Prepared> {
   const entries = [
@@ -472,6 +360,7 @@ async function assemble(
     ),
     candidates: entries.map(({ candidate }) => candidate),
     options,
+    createCsvReader,
     context,
     positions,
     async dispose() {

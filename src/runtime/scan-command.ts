@@ -2,12 +2,12 @@
 
 import { checkOutputFile, writeOutputFile } from '../adapters/file/output-file.ts';
 import { readReferenceFile } from '../adapters/file/reference-file.ts';
-import { EXPORT_COMMAND } from '../config/accepted-domains.ts';
+import { EXPORT_COMMAND, EXPORT_HINT } from '../config/accepted-domains.ts';
 import type { RawScanOptions } from '../config/options.ts';
 import { detectors } from '../config/registry.ts';
 import { resolveScanOptions, type ScanSettings } from '../config/scan-options.ts';
 import { SEVERITIES, SEVERITY_NUMBERS } from '../core/incident-document.ts';
-import type { ExitCode } from '../core/outcome.ts';
+import { type ExitCode, RelaywatchError } from '../core/outcome.ts';
 import { evidenceNdjson, incidentsNdjson, ledgerJson } from '../reports/ndjson.ts';
 import { allRefused, anyRefused, notes, refusedFiles } from '../reports/notes.ts';
 import { incidentTable } from '../reports/table.ts';
@@ -31,6 +31,7 @@ export async function runScan(
   });
   await checkOutputs(settings);
   const result = await scanWithProgress(settings, stderr);
+  refuseWithoutDomains(result);
   // Results come last: a failure before leaves stdout empty.
   if (settings.evidenceOut !== null) {
     await writeOutputFile(settings.evidenceOut, evidenceNdjson(result.evidence, result.ledger.files));
@@ -60,6 +61,18 @@ async function scanWithProgress(settings: ScanSettings, stderr: NodeJS.WriteStre
   } finally {
     progress.clear();
   }
+}
+
+/** Incidents that rest on no known domain at all would call the tenant's own mail a relay. */
+function refuseWithoutDomains({ inferred, summary, incidents }: ScanResult): void {
+  if (inferred === null || summary.acceptedDomains.length > 0 || incidents.length === 0) return;
+  throw new RelaywatchError({
+    code: 'accepted_domains',
+    message:
+      'the domains registered in the tenant cannot be told from these rows, and without them own mail looks relayed',
+    hint: EXPORT_HINT,
+    exitCode: 2,
+  });
 }
 
 function commandNotes(settings: ScanSettings, result: ScanResult): string {

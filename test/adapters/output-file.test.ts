@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -10,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -48,9 +50,11 @@ describe('a file that is written', () => {
     expect(readdirSync(folder).sort()).toEqual(['link', 'real']);
   });
 
-  it.skipIf(!existsSync('/dev/null'))('is no device that a rename would replace', async () => {
-    await writeOutputFile('/dev/null', 'x');
-    expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
+  it.skipIf(process.platform === 'win32')('is no pipe that a rename would replace', async () => {
+    execFileSync('mkfifo', [at('pipe')]);
+    const [text] = await Promise.all([readFile(at('pipe'), 'utf8'), writeOutputFile(at('pipe'), 'x')]);
+    expect(text).toBe('x');
+    expect(statSync(at('pipe')).isFIFO()).toBe(true);
   });
 
   it('is the old one where writing fails', async () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AddressReader } from '../../src/core/address.ts';
 import { KeyedHash } from '../../src/core/hash.ts';
@@ -18,7 +19,7 @@ function read(role: 'sender' | 'recipient', text: string): string {
   const cell = encoder.encode(`"${text}"`);
   if (!reader[role](cell, 1, cell.length - 1)) return 'refused';
   const address = reader.text();
-  const domain = decoder.decode(reader.bytes.subarray(reader.domainStart, reader.length));
+  const domain = decoder.decode(reader.bytes.subarray(reader.domainStart, reader.end));
   if (address !== '') {
     hash.text(address);
     expect([reader.lo, reader.hi]).toEqual([hash.lo, hash.hi]);
@@ -67,6 +68,7 @@ describe('senders', () => {
     'ann@',
     '@contoso.com',
     'ann@con toso.com',
+    '"ann x"@con toso.com',
     'ann\u0000@contoso.com',
     'ann\n@contoso.com',
     'Änn Smith',
@@ -87,6 +89,44 @@ describe('recipients', () => {
     expect(read('recipient', 'postmaster@contoso.com')).toBe('address postmaster@contoso.com contoso.com');
     expect(read('recipient', 'bounces+SRS=HnE87=C7@contoso.com')).toBe(
       'address bounces+srs=hne87=c7@contoso.com contoso.com',
+    );
+  });
+});
+
+describe('addresses of any ASCII', () => {
+  /** The rules for recipients, one character after the other. */
+  function expected(text: string): string {
+    const address = text
+      .replace(/^[\0- <]+|[\0- >]+$/g, '')
+      .replace(/(?<=@[^@]*)\.+$/, '')
+      .toLowerCase();
+    const at = address.lastIndexOf('@');
+    const [local, domain] = [address.slice(0, at), address.slice(at + 1)];
+    const isBlankAllowed = local.startsWith('/') || (local.startsWith('"') && local.endsWith('"'));
+    if (at < 1 || domain === '' || /[\0-\x08\x0a-\x1f\x7f]/.test(address) || /[ \t]/.test(domain)) return 'refused';
+    return /[ \t]/.test(local) && !isBlankAllowed ? 'refused' : `address ${address} ${domain}`;
+  }
+
+  it('follow the rules at every place', () => {
+    for (let code = 0; code < 128; code++) {
+      for (let place = 0; place < 24; place++) {
+        const text = 'a.user_name@victim.example'.split('').with(place, String.fromCharCode(code)).join('');
+        expect(read('recipient', text), JSON.stringify(text)).toBe(expected(text));
+      }
+    }
+  });
+
+  it('follow the rules in any mixture', () => {
+    const seed = Math.floor(Math.random() * 1e9);
+    const character = fc.oneof(
+      fc.constantFrom('@', '.', '"', ' ', '/', 'A', 'z', '_', '<', '>'),
+      fc.integer({ min: 0, max: 127 }).map((code) => String.fromCharCode(code)),
+    );
+    fc.assert(
+      fc.property(fc.array(character, { maxLength: 20 }), (characters) => {
+        expect(read('recipient', characters.join('')), `seed ${seed}`).toBe(expected(characters.join('')));
+      }),
+      { seed, numRuns: 5000 },
     );
   });
 });

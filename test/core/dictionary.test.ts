@@ -43,9 +43,20 @@ describe('dictionary', () => {
     );
   });
 
+  it('tells names apart whose hashes of 32 bits are the same', () => {
+    // Of 300,000 names about ten pairs have one hash.
+    const dictionary = new Dictionary(new KeyedHash('contoso'));
+    for (let i = 0; i < 300_000; i++) {
+      expect(
+        dictionary.internText(`${String(i).padStart(6, '0')}.${String((i * 7919) % 999_983).padStart(6, '0')}`),
+      ).toBe(i + 1);
+    }
+  });
+
   it('grows through every kind of buffer', () => {
     const dictionary = new Dictionary(new KeyedHash('contoso'));
-    for (let i = 0; i < 50_000; i++) expect(dictionary.internText(`d${i}.example`)).toBe(i + 1);
+    for (let i = 0; i < 50_000; i++) dictionary.internText(`d${i}.example`);
+    expect(dictionary.size).toBe(50_000);
     for (let i = 0; i < 50_000; i += 7) {
       expect(dictionary.internText(`d${i}.example`)).toBe(i + 1);
       expect(dictionary.text(i + 1)).toBe(`d${i}.example`);

@@ -42,12 +42,12 @@ import {
   SENDER_KIND_SHIFT,
   SENDER_LO,
   SENDER_NULL,
+  SENT_ON,
   SOURCE,
   STATUSES,
   STATUSES_SEEN_SHIFT,
   type Status,
   SUBJECT,
-  TO_IP_PRESENT,
   writePosition,
 } from '../../src/core/record.ts';
 import type { DetectionSettings } from '../../src/core/series-settings.ts';
@@ -153,7 +153,7 @@ export class Pairs implements TextSource {
     }
     words[SENDER_LO] = addresses.lo;
     words[SENDER_HI] = addresses.hi;
-    words[SENDER_DOMAIN] = this.domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    words[SENDER_DOMAIN] = this.domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
     flags |= addresses.kind << SENDER_KIND_SHIFT;
     if (addresses.kind !== SENDER_NULL) flags |= rank << RANK_SENDER_SHIFT;
     if (!addresses.recipient(this.#room, 0, ENCODER.encodeInto(row.recipient, this.#room).written)) {
@@ -161,7 +161,7 @@ export class Pairs implements TextSource {
     }
     words[RECIPIENT_LO] = addresses.lo;
     words[RECIPIENT_HI] = addresses.hi;
-    words[RECIPIENT_DOMAIN] = this.domains.intern(addresses.bytes, addresses.domainStart, addresses.length);
+    words[RECIPIENT_DOMAIN] = this.domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
     words[SUBJECT] = 0;
     if (row.subject !== undefined && row.subject !== '') {
       this.hash.text(row.subject);
@@ -180,7 +180,7 @@ export class Pairs implements TextSource {
           : DIRECTION_OUTBOUND;
     const status = STATUSES.indexOf(row.status ?? 'delivered');
     flags |= status | (1 << (STATUSES_SEEN_SHIFT + status)) | (direction << DIRECTION_SHIFT);
-    if (row.toIp !== undefined) flags |= HAS_IP_COLUMNS | (row.toIp === '' ? 0 : TO_IP_PRESENT);
+    if (row.toIp !== undefined) flags |= HAS_IP_COLUMNS | (row.toIp === '' ? 0 : SENT_ON);
     words[FLAGS] = flags;
     writePosition(words, 0, row.file ?? 0, place);
     return this.#scratch;

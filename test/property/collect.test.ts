@@ -42,7 +42,7 @@ const observation: fc.Arbitrary<Observation> = fc.record({
   minute: fc.integer({ min: 0, max: 3 * 24 * 60 }),
   status: fc.integer({ min: 0, max: 7 }),
   direction: fc.integer({ min: 0, max: 2 }),
-  flags: fc.constantFrom(0, record.HAS_IP_COLUMNS, record.HAS_IP_COLUMNS | record.TO_IP_PRESENT),
+  flags: fc.constantFrom(0, record.HAS_IP_COLUMNS, record.HAS_IP_COLUMNS | record.SENT_ON),
   sender: text,
   messageId: text,
   subject: text,
@@ -215,7 +215,7 @@ function mergedPair(
     status: record.STATUSES[flags & record.STATUS_MASK],
     statusesSeen: (flags >>> record.STATUSES_SEEN_SHIFT) & 0xff,
     direction: (flags >>> record.DIRECTION_SHIFT) & 3,
-    flags: flags & (record.HAS_IP_COLUMNS | record.TO_IP_PRESENT),
+    flags: flags & (record.HAS_IP_COLUMNS | record.SENT_ON),
     fields: {
       sender: shown.sender,
       messageId: shown.messageId,

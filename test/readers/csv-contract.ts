@@ -97,6 +97,14 @@ export function describeCsvReader(name: string, create: CreateCsvReader): void {
       expect(await readCsv(create, document, plainOptions(2), cuts)).toEqual(whole);
     });
 
+    it('counts the CR of a line end towards the bound', async () => {
+      const record = (bytes: number): string => `${'x'.repeat(bytes - 2)},y\r\n`;
+      const document = Buffer.from(`${record(MAX_RECORD_BYTES - 1)}${record(MAX_RECORD_BYTES)}`);
+      const { records, letters } = await readCsv(create, document, plainOptions(2));
+      expect(records.map(({ length }) => length)).toEqual([MAX_RECORD_BYTES - 1]);
+      expect(letters.map(({ code, length }) => [code, length])).toEqual([['too_long', MAX_RECORD_BYTES]]);
+    });
+
     it('hands out bytes that are not UTF-8 as they are', async () => {
       const document = Buffer.from([0x61, 0xff, 0x2c, 0x22, 0xc3, 0x22, 0x22, 0xa9, 0x22, 0x0a]);
       let fields: number[][] = [];

@@ -212,6 +212,14 @@ export const CSV_CASES: readonly CsvCase[] = [
     refused: [['malformed_record', 1]],
   },
   {
+    name: 'a CR between the closing quote and the delimiter',
+    text: '"a"\r,b\nc,d\n',
+    columns: 2,
+    rows: [['c', 'd']],
+    refused: [['malformed_record', 1]],
+  },
+  { name: 'spaces alone in one column', text: 'a\n  \nb\n', columns: 1, rows: [['a'], ['  '], ['b']] },
+  {
     name: 'two CRs after the closing quote',
     text: 'a,"b"\r\r\nd,e\n',
     columns: 2,

@@ -82,8 +82,8 @@ describe('the block of an incident', () => {
         "Inbound from DC1".
 
         when        2026-09-05 18:02 to 20:41 UTC (2 h 40 min); recognised after 12 min, at 18:14; open
-        why         12 recipients in 15 minutes; 0.4 expected, 95 % of the time up to 3; score 5.3 (5 is a
-                    hit)
+        why         12 recipients in 15 minutes; 0.4 expected, 95 % of the time up to 3;
+                    score 5.3 (5 is a hit)
         size        3,106 recipients in 2,871 messages; 12 when recognised; grew 2 times, until 19:33
         connector   Inbound from DC1                                 3,106    100 %
         server      198.51.100.25                                    3,106    100 %

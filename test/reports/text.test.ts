@@ -30,6 +30,7 @@ describe('text for a terminal', () => {
     ['line separators', 'a\u2028b', 'a<U+2028>b'],
     ['tags', 'a\u{e0041}b', 'a<U+E0041>b'],
     ['letters that show nothing', 'a\u3164b\u2800c', 'a<U+3164>b<U+2800>c'],
+    ['annotations', 'a\ufff9b\ufffb', 'a<U+FFF9>b<U+FFFB>'],
     ['half a character', 'a\ud83db', 'a\ufffdb'],
     ['stacked marks', `z${'\u0301'.repeat(50)}`, 'z\u0301\u0301'],
   ])('marks %s', (_, text, safe) => {

@@ -82,7 +82,9 @@ export async function findExportFiles(
             if (files.get(resolve(found.path))?.isNamed !== true) files.set(resolve(found.path), found);
           }
         } else if (status.isFile()) {
-          files.set(resolve(path), { path, location: path, isNamed: true, bytes: status.size });
+          if (files.get(resolve(path))?.isNamed !== true) {
+            files.set(resolve(path), { path, location: path, isNamed: true, bytes: status.size });
+          }
         } else if (status.isFIFO()) {
           const handle = await open(path, 'r');
           await copyStream(path, () => handle.createReadStream());
@@ -132,6 +134,8 @@ export function missingInput(path: string, error: unknown): MissingInput {
 
 /** Bytes asked of the operating system at once. */
 const CHUNK_BYTES = 1 << 20;
+/** The buffers of the last file: a folder of small files would spend its time on clearing new ones. */
+const idleBuffers: Uint8Array[] = [];
 
 /**
  * Reads a file from its start and hands out its chunks, in order; the next chunk is under way while
@@ -145,9 +149,9 @@ export async function readChunks(
 ): Promise<string | null> {
   const hash = options.sha256 ? createHash('sha256') : null;
   const handle = await open(location, 'r');
+  let current = idleBuffers.pop() ?? new Uint8Array(CHUNK_BYTES);
+  let next = idleBuffers.pop() ?? new Uint8Array(CHUNK_BYTES);
   try {
-    let current = new Uint8Array(CHUNK_BYTES);
-    let next = new Uint8Array(CHUNK_BYTES);
     let position = 0;
     let length = (await handle.read(current, 0, CHUNK_BYTES, position)).bytesRead;
     while (length > 0) {
@@ -166,6 +170,7 @@ export async function readChunks(
     return hash?.digest('hex') ?? null;
   } finally {
     await handle.close();
+    if (idleBuffers.length === 0) idleBuffers.push(current, next);
   }
 }
 

@@ -43,62 +43,98 @@ export function keyId(key: CampaignKey): string {
   return `${key.kind}|${key.a}|${key.b}`;
 }
 
+/** The campaign keys that rows are matched with, and the bits of which they need one. */
+export interface CampaignRowsState {
+  bits: number;
+  tenant: boolean;
+  connectors: Set<number>;
+  sources: Set<number>;
+  domains: Set<number>;
+  mailboxes: Set<number>;
+  forwardingMailboxes: Set<number>;
+  forwards: Set<string>;
+}
+
 /** The rows that a set of campaign keys covers, among those that carry one of the bits. */
 export class CampaignRows {
-  #bits = 0;
-  #tenant = false;
-  readonly #connectors = new Set<number>();
-  readonly #sources = new Set<number>();
-  readonly #domains = new Set<number>();
-  readonly #mailboxes = new Set<number>();
-  readonly #forwardingMailboxes = new Set<number>();
-  readonly #forwards = new Set<string>();
+  #state: CampaignRowsState = {
+    bits: 0,
+    tenant: false,
+    connectors: new Set(),
+    sources: new Set(),
+    domains: new Set(),
+    mailboxes: new Set(),
+    forwardingMailboxes: new Set(),
+    forwards: new Set(),
+  };
 
-  /** Widens the rows; true where that changed anything. */
-  widen(key: CampaignKey, bits: number): boolean {
-    const before = this.#bits;
-    this.#bits |= bits;
-    let changed = before !== this.#bits;
-    if (key.kind === 'tenant' || (key.kind === 'limit' && key.a === 0)) {
-      changed ||= !this.#tenant;
-      this.#tenant = true;
-      return changed;
-    }
-    if (key.kind === 'forward') return addTo(this.#forwards, `${key.a}|${key.b}`) || changed;
-    const keys = {
-      connector: this.#connectors,
-      source: this.#sources,
-      domain: this.#domains,
-      mailbox: this.#mailboxes,
-      forwarding_mailbox: this.#forwardingMailboxes,
-      limit: this.#mailboxes,
-    }[key.kind];
-    return addTo(keys, key.a) || changed;
+  save(): CampaignRowsState {
+    return structuredClone(this.#state);
+  }
+
+  load(state: Readonly<CampaignRowsState>): void {
+    this.#state = structuredClone(state);
+  }
+
+  /** Whether widening by this would change nothing. */
+  covers(key: CampaignKey, bits: number): boolean {
+    const state = this.#state;
+    if ((state.bits & bits) !== bits) return false;
+    if (isWholeTenant(key)) return state.tenant;
+    return key.kind === 'forward' ? state.forwards.has(forwardId(key)) : this.#keysOf(key.kind).has(key.a);
+  }
+
+  /** Widens the rows. */
+  widen(key: CampaignKey, bits: number): void {
+    this.#state.bits |= bits;
+    if (isWholeTenant(key)) this.#state.tenant = true;
+    else if (key.kind === 'forward') this.#state.forwards.add(forwardId(key));
+    else this.#keysOf(key.kind).add(key.a);
   }
 
   matches(words: Uint32Array, base: number): boolean {
-    const bits = words[base + LOG_BITS];
-    if ((bits & this.#bits) === 0) return false;
-    if (this.#tenant) return true;
-    if (this.#connectors.size > 0 && this.#connectors.has(words[base + LOG_CONNECTOR])) return true;
-    if (this.#sources.size > 0 && this.#sources.has(words[base + LOG_SOURCE])) return true;
-    if (this.#domains.size > 0 && this.#domains.has(words[base + LOG_DOMAIN])) return true;
+    const { bits, tenant, connectors, sources, domains, mailboxes, forwardingMailboxes, forwards } = this.#state;
+    const rowBits = words[base + LOG_BITS];
+    if ((rowBits & bits) === 0) return false;
+    if (tenant) return true;
+    if (connectors.size > 0 && connectors.has(words[base + LOG_CONNECTOR])) return true;
+    if (sources.size > 0 && sources.has(words[base + LOG_SOURCE])) return true;
+    if (domains.size > 0 && domains.has(words[base + LOG_DOMAIN])) return true;
     const mailbox = words[base + LOG_MAILBOX];
-    if ((bits & ROW_FORWARD) === 0) return this.#mailboxes.size > 0 && this.#mailboxes.has(mailbox);
-    if (this.#forwardingMailboxes.size > 0 && this.#forwardingMailboxes.has(mailbox)) return true;
-    return this.#forwards.size > 0 && this.#forwards.has(`${mailbox}|${recipientOf(words, base)}`);
+    if ((rowBits & ROW_FORWARD) === 0) return mailboxes.size > 0 && mailboxes.has(mailbox);
+    if (forwardingMailboxes.size > 0 && forwardingMailboxes.has(mailbox)) return true;
+    return forwards.size > 0 && forwards.has(`${mailbox}|${recipientOf(words, base)}`);
+  }
+
+  #keysOf(kind: Exclude<CampaignKeyKind, 'forward'>): Set<number> {
+    const state = this.#state;
+    switch (kind) {
+      case 'connector':
+        return state.connectors;
+      case 'source':
+        return state.sources;
+      case 'domain':
+        return state.domains;
+      case 'forwarding_mailbox':
+        return state.forwardingMailboxes;
+      default:
+        return state.mailboxes;
+    }
   }
 
   /** Whether the row came through a connector or source of the campaign, whoever sent it. */
   sharesWayIn(words: Uint32Array, base: number): boolean {
-    return this.#connectors.has(words[base + LOG_CONNECTOR]) || this.#sources.has(words[base + LOG_SOURCE]);
+    const { connectors, sources } = this.#state;
+    return connectors.has(words[base + LOG_CONNECTOR]) || sources.has(words[base + LOG_SOURCE]);
   }
 }
 
-function addTo<Value>(set: Set<Value>, value: Value): boolean {
-  if (set.has(value)) return false;
-  set.add(value);
-  return true;
+function isWholeTenant(key: CampaignKey): boolean {
+  return key.kind === 'tenant' || (key.kind === 'limit' && key.a === 0);
+}
+
+function forwardId(key: CampaignKey): string {
+  return `${key.a}|${key.b}`;
 }
 
 function recipientOf(words: Uint32Array, base: number): string {

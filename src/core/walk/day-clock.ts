@@ -4,7 +4,7 @@
  */
 
 import { DAY_MS, dayOf, HOUR_MS, type HourSlots } from '../calendar.ts';
-import { Season } from './season.ts';
+import { Season, type SeasonState } from './season.ts';
 
 /** Half-life of levels 21 days: 0.5^(1/21). */
 export const LEVEL_DECAY = 0.9675317785238916;
@@ -23,6 +23,16 @@ interface WalkedDay {
   firstHour: number;
 }
 
+export interface DayClockState {
+  season: SeasonState;
+  walked: WalkedDay[];
+  today: WalkedDay | null;
+  firstHourMs: number;
+  exposure: number;
+  days: number;
+  learnedDays: number;
+}
+
 export class DayClock {
   readonly #slotsOf: HourSlots;
   readonly #season = new Season();
@@ -39,6 +49,30 @@ export class DayClock {
 
   constructor(slotsOf: HourSlots) {
     this.#slotsOf = slotsOf;
+  }
+
+  save(): DayClockState {
+    return structuredClone({
+      season: this.#season.save(),
+      walked: this.#walked,
+      today: this.#today,
+      firstHourMs: this.#firstHourMs,
+      exposure: this.#exposure,
+      days: this.#days,
+      learnedDays: this.#learnedDays,
+    });
+  }
+
+  load(saved: Readonly<DayClockState>): void {
+    const state = structuredClone(saved);
+    this.#season.load(state.season);
+    this.#walked = state.walked;
+    this.#today = state.today;
+    this.#firstHourMs = state.firstHourMs;
+    this.#exposure = state.exposure;
+    this.#days = state.days;
+    this.#learnedDays = state.learnedDays;
+    if (state.today !== null) this.#lookAhead(state.today);
   }
 
   get day(): number {
@@ -103,7 +137,15 @@ export class DayClock {
       this.#season.learn(walked.hours, walked.slots, walked.firstHour);
     }
     this.#walked = open;
-    const slots = this.#slotsOf(day);
+    const dayMs = day * DAY_MS;
+    const firstHour = dayMs >= this.#firstHourMs ? 0 : (this.#firstHourMs - dayMs) / HOUR_MS;
+    this.#today = { day, exposure: 0, hours: new Float64Array(24), slots: this.#slotsOf(day), firstHour };
+    this.#lookAhead(this.#today);
+    this.#today.exposure = (this.#cumulative[48] - this.#cumulative[24 + firstHour]) / 24;
+  }
+
+  /** Works out the season over the hours around a day. */
+  #lookAhead({ day, slots }: WalkedDay): void {
     const profile = this.#season.profile;
     const slotsBefore = this.#slotsOf(day - 1);
     for (let hour = 0; hour < 48; hour++) {
@@ -113,10 +155,6 @@ export class DayClock {
     for (let quarter = 0; quarter < 96; quarter++) {
       this.#quarterHours[quarter] = profile[slots[Math.floor(quarter / 4)]] / 4;
     }
-    const dayMs = day * DAY_MS;
-    const firstHour = dayMs >= this.#firstHourMs ? 0 : (this.#firstHourMs - dayMs) / HOUR_MS;
-    const exposure = (this.#cumulative[48] - this.#cumulative[24 + firstHour]) / 24;
-    this.#today = { day, exposure, hours: new Float64Array(24), slots, firstHour };
   }
 
   /** Counts a weighted external row for the season. */

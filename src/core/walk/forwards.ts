@@ -4,11 +4,13 @@
  * so that a relay can neither hide behind a Bcc nor prime one.
  */
 
-import { HashTable } from '../hash-table.ts';
+import { HashTable, type HashTableState } from '../hash-table.ts';
 
 /** A forward leaves within ten minutes of its way in. */
 const WAY_IN_MS = 600_000;
 const REMEMBERED_RECIPIENTS = 1000;
+/** Ways in of one Message-ID that are looked at, the newest first: more would let one Message-ID cost its square. */
+const LOOKED_AT = 256;
 const ENTRY = 7;
 const ENTRY_LINK = 6;
 
@@ -31,20 +33,32 @@ interface ForwardSeen {
   recipientHi: number;
 }
 
+export interface ForwardsState {
+  times: Float64Array;
+  entries: Float64Array;
+  heads: Float64Array;
+  first: number;
+  next: number;
+  excused: Map<number, Set<string>>;
+  known: Map<string, Map<string, number>>;
+  today: ForwardSeen[];
+  walked: { day: number; seen: ForwardSeen[] }[];
+}
+
 export class Forwards {
   /* Ways in of the last ten minutes: a ring in time order, chained by Message-ID. */
   #capacity = 1 << 10;
-  #times = new Float64Array(this.#capacity);
+  #times: Float64Array = new Float64Array(this.#capacity);
   /** Message-ID lo, hi, mailbox lo, hi, position lo, hi, and the sequence before it in its chain plus 1. */
-  #entries = new Float64Array(this.#capacity * ENTRY);
-  #heads = new Float64Array(this.#capacity);
+  #entries: Float64Array = new Float64Array(this.#capacity * ENTRY);
+  #heads: Float64Array = new Float64Array(this.#capacity);
   #first = 0;
   #next = 0;
   /** Recipients that a way in has excused, by sequence of the way in. */
   #excused = new Map<number, Set<string>>();
 
   /** Known forwards: mailbox → outside recipient → times used. */
-  readonly #known = new Map<string, Map<string, number>>();
+  #known = new Map<string, Map<string, number>>();
   #today: ForwardSeen[] = [];
   #walked: { day: number; seen: ForwardSeen[] }[] = [];
 
@@ -56,6 +70,34 @@ export class Forwards {
     isForward: false,
     isRecognised: false,
   };
+
+  save(): ForwardsState {
+    return structuredClone({
+      times: this.#times,
+      entries: this.#entries,
+      heads: this.#heads,
+      first: this.#first,
+      next: this.#next,
+      excused: this.#excused,
+      known: this.#known,
+      today: this.#today,
+      walked: this.#walked,
+    });
+  }
+
+  load(saved: Readonly<ForwardsState>): void {
+    const state = structuredClone(saved);
+    this.#capacity = state.times.length;
+    this.#times = state.times;
+    this.#entries = state.entries;
+    this.#heads = state.heads;
+    this.#first = state.first;
+    this.#next = state.next;
+    this.#excused = state.excused;
+    this.#known = state.known;
+    this.#today = state.today;
+    this.#walked = state.walked;
+  }
 
   /** A message reached a mailbox of an accepted domain. */
   wayIn(
@@ -104,7 +146,12 @@ export class Forwards {
     let link = this.#heads[chainOf(messageIdLo, messageIdHi, this.#capacity)];
     // The oldest way in that may excuse the recipient is taken; chains run from the newest.
     let taken = -1;
-    while (link > this.#first && this.#times[(link - 1) % this.#capacity] >= timeMs - WAY_IN_MS) {
+    let looked = 0;
+    while (
+      link > this.#first &&
+      looked++ < LOOKED_AT &&
+      this.#times[(link - 1) % this.#capacity] >= timeMs - WAY_IN_MS
+    ) {
       const sequence = link - 1;
       const entry = (sequence % this.#capacity) * ENTRY;
       link = this.#entries[entry + ENTRY_LINK];
@@ -190,6 +237,14 @@ const CORRESPONDENT_MS = 7 * 86_400_000;
 export class Correspondents {
   readonly #lastWrote = new HashTable();
 
+  save(): HashTableState {
+    return this.#lastWrote.save();
+  }
+
+  load(state: Readonly<HashTableState>): void {
+    this.#lastWrote.load(state);
+  }
+
   wrote(timeMs: number, senderLo: number, senderHi: number): void {
     this.#lastWrote.set(senderLo, senderHi, timeMs);
   }
@@ -213,6 +268,14 @@ const COUNT_STEPS = 8;
 /** The weight of rows: the first five external recipients of a message count, remembered 24 h from its first row. */
 export class MessageWeights {
   readonly #messages = new HashTable();
+
+  save(): HashTableState {
+    return this.#messages.save();
+  }
+
+  load(state: Readonly<HashTableState>): void {
+    this.#messages.load(state);
+  }
 
   /** 1 for the first five external recipients of a message, else 0. */
   weigh(timeMs: number, messageLo: number, messageHi: number): number {

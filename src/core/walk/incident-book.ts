@@ -11,12 +11,14 @@ import {
   type AttributionContext,
   attribute,
   type CampaignKey,
+  CampaignRows,
   type HitRows,
   isHitRow,
   keyId,
 } from './campaign.ts';
 import { WINDOW_MS } from './day-clock.ts';
-import { Incident, type LimitNumbers, type SeverityRank } from './incident.ts';
+import { Incident, type IncidentState, type LimitNumbers, type SeverityRank } from './incident.ts';
+import { OpenIncidents } from './open-incidents.ts';
 import { LOG_WEIGHT, type RowLog } from './row-log.ts';
 import { countForScore, SCORE_95 } from './statistics.ts';
 import { REFUSED_SHARE, typeOfTraits } from './traits.ts';
@@ -60,20 +62,22 @@ const LOOK_ALIKES: ReadonlySet<IncidentType> = new Set([
   'profile_shift',
 ]);
 
-/** Counts behind a member of an incident: a key of a series, or a mailbox against our ceilings. */
+/** What a member of an incident counts: a key of a series, or a mailbox against our ceilings. */
 export interface MemberCounts {
+  readonly id: string;
   /** Counts of the four windows. */
   counts(): number[];
   floor(window: number): number;
   /** Score of a count in a window; null where the member has no expectation. */
   score(window: number, count: number, timeMs: number): number | null;
-  zCritical: number;
+  readonly zCritical: number;
+  /** Whether a window of 1, 6 or 24 hours is still unusual. */
   isActive(timeMs: number): boolean;
 }
 
 /** What a test found in a batch. */
 export interface Hit {
-  memberId: string;
+  member: MemberCounts;
   series: SeriesName;
   family: 'unregistered' | 'bulk';
   statistic: Statistic;
@@ -99,27 +103,59 @@ export interface LimitHit {
 /** What the book asks of the walk. */
 export interface BookContext extends AttributionContext {
   log: RowLog;
-  /** Member by id, for incidents that go on. */
+  /** Member by id, for a notification of all. */
   member(id: string): MemberCounts;
+  /** The members whose counts the batch has changed. */
+  touchedMembers(): MemberCounts[];
   tenantFirstMs(): number;
   sourceFirstSeenMs(key: number): number;
   connectorFirstSeenMs(key: number): number;
-  /** The tenant's external recipients of the last 24 h against its limit; null where the licences are unknown. */
+  /** External recipients that the tenant may reach in 24 h; null where the licences are unknown. */
+  tenantBudget(): number | null;
+  /** The tenant's external recipients of the last 24 h against its limit. */
   tenantLimit(timeMs: number): LimitNumbers | null;
   limitForecast(limit: { used: number; budget: number }, timeMs: number, bits: number, mailbox: number): number | null;
 }
 
+export interface IncidentBookState {
+  incidents: IncidentState[];
+  /** Indexes of the incidents that own members, by member id. */
+  owners: Map<string, number>;
+}
+
 export class IncidentBook {
   readonly #context: BookContext;
-  readonly #incidents: Incident[] = [];
-  #open: Incident[] = [];
+  #incidents: Incident[] = [];
+  readonly #open = new OpenIncidents();
+  /** The last incident of each family and campaign key. */
+  readonly #last = new Map<string, Incident>();
   /** The incident that took the last hit of a member. */
   readonly #owners = new Map<string, Incident>();
-  /** Sequence number of the first row of the batch. */
-  #batchFirst = 0;
+  /** Open incidents of which the batch brought a row. */
+  #withNewRow = new Set<Incident>();
 
   constructor(context: BookContext) {
     this.#context = context;
+  }
+
+  save(): IncidentBookState {
+    const indexes = new Map(this.#incidents.map((incident, index) => [incident, index]));
+    return {
+      incidents: this.#incidents.map((incident) => incident.save()),
+      owners: new Map([...this.#owners].map(([id, incident]) => [id, indexes.get(incident) as number])),
+    };
+  }
+
+  load(state: Readonly<IncidentBookState>): void {
+    this.#incidents = state.incidents.map((incident) => Incident.load(incident));
+    this.#open.clear();
+    this.#last.clear();
+    this.#owners.clear();
+    for (const incident of this.#incidents) {
+      this.#last.set(campaignId(incident.family, incident.key), incident);
+      if (incident.isOpen) this.#open.add(incident);
+    }
+    for (const [id, index] of state.owners) this.#owners.set(id, this.#incidents[index]);
   }
 
   /** All incidents, in the order in which they were opened. */
@@ -128,47 +164,53 @@ export class IncidentBook {
   }
 
   get hasOpen(): boolean {
-    return this.#open.length > 0;
+    return this.#open.size > 0;
   }
 
   /** Closes what this time closes. */
   closeBefore(timeMs: number): void {
-    for (const incident of this.#open) {
-      if (timeMs - incident.lastActiveMs >= CLOSE_AFTER_MS) this.#close(incident);
+    for (const incident of this.#open.inactiveSince(timeMs - CLOSE_AFTER_MS)) {
+      incident.closedMs = incident.lastActiveMs + CLOSE_AFTER_MS;
+      this.#judge(incident);
+      this.#open.remove(incident);
     }
-    if (this.#open.some((incident) => !incident.isOpen)) this.#open = this.#open.filter((incident) => incident.isOpen);
   }
 
   /** Takes the hits and the new rows (from `batchFirst` on) of one point in time. */
   takeBatch(timeMs: number, batchFirst: number, hits: readonly Hit[], limitHits: readonly LimitHit[]): void {
-    this.#batchFirst = batchFirst;
-    const active = new Set<Incident>();
-    const opened: Incident[] = [];
+    const { log } = this.#context;
+    this.#withNewRow = this.#open.withRow(log, batchFirst);
+    const known = this.#incidents.length;
+    const active = new Map<Incident, Hit[]>();
     for (const hit of hits) {
-      const incident = this.#takeHit(hit, timeMs, opened);
-      if (incident !== null) active.add(incident);
+      const incident = this.#takeHit(hit, timeMs);
+      const taken = active.get(incident);
+      if (taken === undefined) active.set(incident, [hit]);
+      else taken.push(hit);
     }
-    for (const hit of limitHits) active.add(this.#takeLimitHit(hit, timeMs));
-    for (const incident of this.#open) {
-      if (!active.has(incident) && !(this.#hasNewRow(incident) && this.#goesOn(incident, timeMs))) continue;
+    for (const hit of limitHits) active.set(this.#takeLimitHit(hit, timeMs), []);
+    for (const incident of this.#withNewRow) {
+      if (incident.isOpen && !active.has(incident) && this.#goesOn(incident, timeMs)) active.set(incident, []);
+    }
+    for (const [incident, taken] of active) {
       incident.lastActiveMs = timeMs;
-      incident.countRows(this.#context.log);
-      if (opened.includes(incident)) this.#finishOpening(incident, timeMs);
-      else this.#escalate(incident, timeMs);
+      incident.countRows(log);
+      if (this.#incidents.indexOf(incident, known) >= 0) this.#finishOpening(incident, timeMs);
+      else this.#escalate(incident, taken, timeMs);
     }
   }
 
   /** No more rows: judges what is still open a last time, and closes it where now is late enough. */
   finish(nowMs: number): void {
     this.closeBefore(nowMs);
-    for (const incident of this.#open) this.#judge(incident);
+    for (const incident of this.#open.all) this.#judge(incident);
   }
 
-  #takeHit(hit: Hit, timeMs: number, opened: Incident[]): Incident | null {
-    const owner = this.#owners.get(hit.memberId);
-    if (owner?.isOpen && this.#hasNewRow(owner)) {
+  #takeHit(hit: Hit, timeMs: number): Incident {
+    const owner = this.#owners.get(hit.member.id);
+    if (owner?.isOpen && this.#withNewRow.has(owner)) {
       // A reopened incident has only the members that hit since.
-      const attributed = owner.members.get(hit.memberId)?.attributed[hit.window] ?? 0;
+      const attributed = owner.members.get(hit.member.id)?.attributed[hit.window] ?? 0;
       if (attributed > 0 && hit.observed <= attributed * REATTRIBUTE_FACTOR + REATTRIBUTE_STEP) return owner;
     }
     const attribution = this.#attribute(hit, timeMs);
@@ -178,7 +220,7 @@ export class IncidentBook {
     const incident =
       this.#joined(hit, family, type, attribution, timeMs) ??
       this.#reopened(hit, family, attribution, timeMs) ??
-      this.#opened(hit, family, type, attribution, timeMs, opened);
+      this.#opened(hit, family, type, attribution, timeMs);
     this.#addMember(incident, hit, attribution.key);
     return incident;
   }
@@ -193,20 +235,22 @@ export class IncidentBook {
   /** The oldest open incident that the hit belongs to. */
   #joined(hit: Hit, family: Family, type: IncidentType, attribution: Attribution, timeMs: number): Incident | null {
     const id = keyId(attribution.key);
-    const same = this.#open.find((incident) => incident.family === family && keyId(incident.key) === id);
+    const open = this.#open.all;
+    const same = open.find((incident) => incident.family === family && incident.keys.has(id));
     if (same !== undefined) return same;
-    const candidates = this.#open.filter(
-      (incident) =>
-        incident.family === family && (incident.type === 'unknown' || incident.startingRank >= STARTING_SEVERITY[type]),
+    // A lesser incident does not cover an attack; an unknown one is renamed.
+    const candidates = open.filter(
+      (incident) => incident.type === 'unknown' || STARTING_SEVERITY[incident.type] >= STARTING_SEVERITY[type],
     );
     const half = attribution.excess / 2;
-    const shares = this.#shares(hit, candidates, timeMs, (incident, words, base) => incident.rows.matches(words, base));
+    const ofFamily = candidates.filter((incident) => incident.family === family);
+    const shares = this.#shares(hit, ofFamily, timeMs, (incident, words, base) => incident.rows.matches(words, base));
     const alone = shares.each.findIndex((share) => share >= half && share > 0);
-    if (alone >= 0) return candidates[alone];
-    if (shares.union >= half && shares.union > 0) return candidates[shares.each.findIndex((share) => share > 0)];
+    if (alone >= 0) return ofFamily[alone];
+    if (shares.union >= half && shares.union > 0) return ofFamily[shares.each.findIndex((share) => share > 0)];
     if (family !== 'bulk') return null;
     // Bulk that a relay pushed up extends the relay's incident.
-    const relays = this.#open.filter((incident) => incident.family === 'unregistered');
+    const relays = candidates.filter((incident) => incident.family === 'unregistered');
     const relayed = this.#shares(hit, relays, timeMs, (incident, words, base) =>
       incident.rows.sharesWayIn(words, base),
     );
@@ -244,44 +288,49 @@ export class IncidentBook {
   }
 
   #reopened(hit: Hit, family: Family, attribution: Attribution, timeMs: number): Incident | null {
-    const id = keyId(attribution.key);
-    for (let index = this.#incidents.length - 1; index >= 0; index--) {
-      const incident = this.#incidents[index];
-      if (incident.closedMs === null || incident.family !== family || keyId(incident.key) !== id) continue;
-      if (timeMs - incident.closedMs > REOPEN_WITHIN_MS) return null;
-      incident.closedMs = null;
-      incident.reopenedCount++;
-      incident.members.clear();
-      // The gap is not counted: rows count again from the window of this hit on.
-      incident.countedFrom = Math.max(incident.countedUntil, attribution.firstSequence);
-      incident.countedUntil = incident.countedFrom;
-      this.#open.push(incident);
-      this.#open.sort((left, right) => this.#incidents.indexOf(left) - this.#incidents.indexOf(right));
-      this.#addMember(incident, hit, attribution.key);
-      incident.lastActiveMs = timeMs;
-      incident.countRows(this.#context.log);
-      this.#notify(incident, hit.observed, timeMs);
-      return incident;
-    }
-    return null;
+    const incident = this.#closedLately(family, attribution.key, timeMs);
+    if (incident === null) return null;
+    this.#reopen(incident, attribution.firstSequence);
+    this.#addMember(incident, hit, attribution.key);
+    incident.lastActiveMs = timeMs;
+    incident.countRows(this.#context.log);
+    this.#notify(incident, hit.observed, timeMs);
+    return incident;
   }
 
-  #opened(
-    hit: Hit,
-    family: Family,
-    type: IncidentType,
-    attribution: Attribution,
-    timeMs: number,
-    opened: Incident[],
-  ): Incident {
+  #closedLately(family: Family, key: CampaignKey, timeMs: number): Incident | null {
+    const incident = this.#last.get(campaignId(family, key));
+    if (incident === undefined || incident.closedMs === null) return null;
+    return timeMs - incident.closedMs <= REOPEN_WITHIN_MS ? incident : null;
+  }
+
+  /** The gap is not counted: rows count again from `firstSequence` on. */
+  #reopen(incident: Incident, firstSequence: number): void {
+    incident.closedMs = null;
+    incident.reopenedCount++;
+    incident.members.clear();
+    incident.countedFrom = Math.max(incident.countedUntil, firstSequence);
+    incident.countedUntil = incident.countedFrom;
+    this.#open.add(incident);
+  }
+
+  #add(incident: Incident): Incident {
+    this.#incidents.push(incident);
+    this.#last.set(campaignId(incident.family, incident.key), incident);
+    this.#open.add(incident);
+    return incident;
+  }
+
+  #opened(hit: Hit, family: Family, type: IncidentType, attribution: Attribution, timeMs: number): Incident {
     const { log } = this.#context;
     const firstSequence = Math.max(attribution.firstSequence, log.first);
     const startMs = firstSequence < log.next ? log.time(firstSequence) : timeMs;
-    const incident = new Incident({
+    const incident = Incident.opened({
+      order: this.#incidents.length,
       family,
       key: attribution.key,
       type,
-      startingRank: STARTING_SEVERITY[type],
+      severity: STARTING_SEVERITY[type],
       detectedMs: timeMs,
       startMs,
       startedAfterWeek: startMs - this.#context.tenantFirstMs() >= 7 * DAY_MS,
@@ -295,10 +344,7 @@ export class IncidentBook {
         score: hit.score,
       },
     });
-    this.#incidents.push(incident);
-    this.#open.push(incident);
-    opened.push(incident);
-    return incident;
+    return this.#add(incident);
   }
 
   #finishOpening(incident: Incident, timeMs: number): void {
@@ -310,59 +356,72 @@ export class IncidentBook {
   #addMember(incident: Incident, hit: Hit, key: CampaignKey): void {
     incident.series.add(hit.series);
     incident.widen(key, hit.rows.bits, this.#context.log);
-    const member = incident.members.get(hit.memberId) ?? {
-      notified: this.#context.member(hit.memberId).counts(),
+    this.#open.index(incident, key);
+    const member = incident.members.get(hit.member.id) ?? {
+      notified: hit.member.counts(),
       attributed: [0, 0, 0, 0],
     };
     member.attributed[hit.window] = hit.observed;
-    incident.members.set(hit.memberId, member);
-    this.#owners.set(hit.memberId, incident);
+    incident.members.set(hit.member.id, member);
+    this.#owners.set(hit.member.id, incident);
   }
 
   #takeLimitHit(hit: LimitHit, timeMs: number): Incident {
-    const { log } = this.#context;
     const key: CampaignKey = { kind: 'limit', a: hit.mailbox, b: hit.name };
-    const id = keyId(key);
     const share = hit.used / hit.budget;
-    let incident = this.#open.find((candidate) => keyId(candidate.key) === id);
-    const firstSequence = log.firstAfter(timeMs - DAY_MS);
-    if (incident === undefined) {
-      incident = new Incident({
-        family: 'limit',
-        key,
-        type: 'limit',
-        startingRank: limitSeverity(share),
-        detectedMs: timeMs,
-        startMs: log.time(firstSequence),
-        startedAfterWeek: true,
-        firstSequence,
-        numbers: {
-          observed: hit.used,
-          expected: null,
-          expectedP95: null,
-          window: 3,
-          statistic: 'ceiling',
-          score: share,
-        },
-      });
-      incident.widen(key, hit.bits, log);
-      incident.series.add('ceiling');
-      incident.countRows(log);
-      incident.recipientsAtDetection = incident.totals.recipients;
-      this.#incidents.push(incident);
-      this.#open.push(incident);
-      incident.notifiedMark = markOf(share, hit.marks);
-      this.#noteLimitUse(incident, hit, timeMs);
-      return incident;
-    }
     const mark = markOf(share, hit.marks);
-    if (mark > incident.notifiedMark) {
-      incident.notifiedMark = mark;
-      incident.severity = limitSeverity(share);
-      incident.escalations.push({ atMs: timeMs, observed: hit.used, severity: incident.severity });
-      this.#noteLimitUse(incident, hit, timeMs);
+    const known = this.#last.get(campaignId('limit', key));
+    const isOpen = known?.isOpen ?? false;
+    const closed = this.#closedLately('limit', key, timeMs);
+    if (known === undefined || (!isOpen && closed === null)) return this.#openedLimit(hit, key, timeMs);
+    if (!isOpen) this.#reopen(known, this.#firstOfLimit(hit, timeMs));
+    if (!isOpen || mark > known.notifiedMark) {
+      known.notifiedMark = mark;
+      known.severity = limitSeverity(share);
+      known.escalations.push({ atMs: timeMs, observed: hit.used, severity: known.severity });
+      this.#noteLimitUse(known, hit, timeMs);
     }
-    return incident;
+    return known;
+  }
+
+  #openedLimit(hit: LimitHit, key: CampaignKey, timeMs: number): Incident {
+    const { log } = this.#context;
+    const share = hit.used / hit.budget;
+    const firstSequence = this.#firstOfLimit(hit, timeMs);
+    const incident = Incident.opened({
+      order: this.#incidents.length,
+      family: 'limit',
+      key,
+      type: 'limit',
+      severity: limitSeverity(share),
+      detectedMs: timeMs,
+      startMs: log.time(firstSequence),
+      startedAfterWeek: true,
+      firstSequence,
+      numbers: {
+        observed: hit.used,
+        expected: null,
+        expectedP95: null,
+        window: 3,
+        statistic: 'ceiling',
+        score: share,
+      },
+    });
+    incident.widen(key, hit.bits, log);
+    incident.series.add('ceiling');
+    incident.notifiedMark = markOf(share, hit.marks);
+    this.#noteLimitUse(incident, hit, timeMs);
+    return this.#add(incident);
+  }
+
+  /** The first row of the 24 hours that counts against the limit. */
+  #firstOfLimit(hit: LimitHit, timeMs: number): number {
+    const { log } = this.#context;
+    const rows = new CampaignRows();
+    rows.widen({ kind: 'limit', a: hit.mailbox, b: hit.name }, hit.bits);
+    let sequence = log.firstAfter(timeMs - DAY_MS);
+    while (sequence < log.next - 1 && !rows.matches(log.words, log.base(sequence))) sequence++;
+    return sequence;
   }
 
   #noteLimitUse(incident: Incident, hit: LimitHit, timeMs: number): void {
@@ -374,33 +433,25 @@ export class IncidentBook {
     if (incident.family !== 'limit') incident.limit = this.#context.tenantLimit(timeMs);
   }
 
-  /** Whether the batch brought a row of the campaign. */
-  #hasNewRow(incident: Incident): boolean {
-    const { log } = this.#context;
-    for (let sequence = this.#batchFirst; sequence < log.next; sequence++) {
-      if (incident.rows.matches(log.words, log.base(sequence))) return true;
-    }
-    return false;
-  }
-
-  /** Whether a count that raised the incident is still unusual. */
+  /** Whether a count that raised the incident and that the batch changed is still unusual. */
   #goesOn(incident: Incident, timeMs: number): boolean {
-    for (const id of incident.members.keys()) {
-      if (this.#context.member(id).isActive(timeMs)) return true;
+    for (const member of this.#context.touchedMembers()) {
+      if (incident.members.has(member.id) && member.isActive(timeMs)) return true;
     }
     return false;
   }
 
-  #escalate(incident: Incident, timeMs: number): void {
-    for (const [id, member] of incident.members) {
-      const current = this.#context.member(id);
-      const counts = current.counts();
+  /** Notifies where a count has doubled since the last notification. Only counts that hit can have. */
+  #escalate(incident: Incident, hits: readonly Hit[], timeMs: number): void {
+    for (const { member } of hits) {
+      const notified = incident.members.get(member.id)?.notified;
+      if (notified === undefined) continue;
+      const counts = member.counts();
       for (let window = 0; window < 4; window++) {
         const count = counts[window];
-        const notified = member.notified[window];
-        if (count < notified * 2 || count - notified < current.floor(window)) continue;
-        const score = current.score(window, count, timeMs);
-        if (score !== null && score < current.zCritical) continue;
+        if (count < notified[window] * 2 || count - notified[window] < member.floor(window)) continue;
+        const score = member.score(window, count, timeMs);
+        if (score !== null && score < member.zCritical) continue;
         this.#notify(incident, count, timeMs);
         return;
       }
@@ -414,11 +465,6 @@ export class IncidentBook {
     for (const [id, member] of incident.members) member.notified = this.#context.member(id).counts();
   }
 
-  #close(incident: Incident): void {
-    incident.closedMs = incident.lastActiveMs + CLOSE_AFTER_MS;
-    this.#judge(incident);
-  }
-
   /** Judges type and severity from all rows since the onset. */
   #judge(incident: Incident): void {
     if (incident.family === 'limit' || incident.family === 'blocked') return;
@@ -429,8 +475,8 @@ export class IncidentBook {
     const sameRank = STARTING_SEVERITY[type] === STARTING_SEVERITY[incident.type];
     if (rises || sameRank || LOOK_ALIKES.has(type)) incident.type = type;
     let marks = 0;
-    const limit = this.#context.tenantLimit(incident.lastActiveMs);
-    const large = limit === null ? LARGE_RECIPIENTS : limit.budget * LARGE_SHARE;
+    const budget = this.#context.tenantBudget();
+    const large = budget === null ? LARGE_RECIPIENTS : budget * LARGE_SHARE;
     if (incident.totals.recipients >= large) marks++;
     if (traits.refusedShare >= REFUSED_SHARE) marks++;
     if (incident.startedAfterWeek && this.#hasNewSource(incident)) marks++;
@@ -451,6 +497,10 @@ export class IncidentBook {
     }
     return false;
   }
+}
+
+function campaignId(family: Family, key: CampaignKey): string {
+  return `${family}|${keyId(key)}`;
 }
 
 function markOf(share: number, marks: readonly number[]): number {

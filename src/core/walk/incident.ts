@@ -1,8 +1,8 @@
 /** An incident as the walk keeps it: its campaign, what its rows add up to, and how it went on. */
 
-import { HashTable } from '../hash-table.ts';
+import { HashTable, type HashTableState } from '../hash-table.ts';
 import type { Family, IncidentType, SeriesName, Statistic } from '../incident-document.ts';
-import { type CampaignKey, CampaignRows, keyId } from './campaign.ts';
+import { type CampaignKey, CampaignRows, type CampaignRowsState, keyId } from './campaign.ts';
 import {
   LOG_DOMAIN,
   LOG_MAILBOX,
@@ -16,7 +16,7 @@ import {
   LOG_SUBJECT,
   type RowLog,
 } from './row-log.ts';
-import { RowTraits } from './traits.ts';
+import { RowTraits, type RowTraitsState } from './traits.ts';
 
 /** Index into SEVERITIES: 0 low, 1 medium, 2 high, 3 critical. */
 export type SeverityRank = 0 | 1 | 2 | 3;
@@ -42,18 +42,64 @@ export interface SubjectCount {
 
 const FIRST_ROWS = 8;
 const SAMPLE_ROWS = 128;
+/** Different subjects that are counted, the first ones: a run with a subject of its own per message has no top subject. */
+const SUBJECTS = 5000;
+
+interface SampledRow {
+  order: number;
+  place: RowPlace;
+}
+
+export interface CampaignTotalsState {
+  traits: RowTraitsState;
+  subjects: Map<number, SubjectCount>;
+  messages: number;
+  lastMs: number;
+  firstRows: RowPlace[];
+  knownMessages: HashTableState;
+  sample: SampledRow[];
+  sampleOrder: number;
+}
 
 /** What the rows of a campaign add up to. Rows are pairs, each added once. */
 export class CampaignTotals {
   readonly traits = new RowTraits();
-  readonly subjects = new Map<number, SubjectCount>();
+  subjects = new Map<number, SubjectCount>();
   messages = 0;
   lastMs = Number.NEGATIVE_INFINITY;
-  readonly firstRows: RowPlace[] = [];
-  readonly #messages = new HashTable();
-  #sample: { order: number; place: RowPlace }[] = [];
+  firstRows: RowPlace[] = [];
+  readonly #messages = new HashTable(8);
+  #sample: SampledRow[] = [];
   /** Rows of a higher order cannot get into the sample any more. */
   #sampleOrder = 0xffffffff;
+
+  save(): CampaignTotalsState {
+    return {
+      traits: this.traits.save(),
+      knownMessages: this.#messages.save(),
+      ...structuredClone({
+        subjects: this.subjects,
+        messages: this.messages,
+        lastMs: this.lastMs,
+        firstRows: this.firstRows,
+        sample: this.#sample,
+        sampleOrder: this.#sampleOrder,
+      }),
+    };
+  }
+
+  load(saved: Readonly<CampaignTotalsState>): void {
+    const { traits, knownMessages, ...rest } = saved;
+    const state = structuredClone(rest);
+    this.traits.load(traits);
+    this.#messages.load(knownMessages);
+    this.subjects = state.subjects;
+    this.messages = state.messages;
+    this.lastMs = state.lastMs;
+    this.firstRows = state.firstRows;
+    this.#sample = state.sample;
+    this.#sampleOrder = state.sampleOrder;
+  }
 
   get recipients(): number {
     return this.traits.pairs;
@@ -80,8 +126,10 @@ export class CampaignTotals {
     const subject = words[base + LOG_SUBJECT];
     if (subject !== 0) {
       const known = this.subjects.get(subject);
-      if (known === undefined) this.subjects.set(subject, { count: 1, place: placeOf(words, base, timeMs) });
-      else known.count++;
+      if (known !== undefined) known.count++;
+      else if (this.subjects.size < SUBJECTS) {
+        this.subjects.set(subject, { count: 1, place: placeOf(words, base, timeMs) });
+      }
     }
     if (this.firstRows.length < FIRST_ROWS) this.firstRows.push(placeOf(words, base, timeMs));
     // The hash of the pair orders the rows at random, but the same in every run.
@@ -95,7 +143,7 @@ export class CampaignTotals {
   }
 }
 
-function bySampleOrder(left: { order: number; place: RowPlace }, right: { order: number; place: RowPlace }): number {
+function bySampleOrder(left: SampledRow, right: SampledRow): number {
   return left.order - right.order || (pairId(left.place) < pairId(right.place) ? -1 : 1);
 }
 
@@ -149,58 +197,137 @@ export interface Notification {
   severity: SeverityRank;
 }
 
-export class Incident {
+/** Everything of an incident that is plain data; its rows and totals are kept beside it. */
+export interface IncidentFacts {
   readonly family: Family;
   readonly key: CampaignKey;
   readonly detectedMs: number;
   readonly startMs: number;
   readonly numbers: DetectionNumbers;
-  readonly startingRank: SeverityRank;
-  readonly rows = new CampaignRows();
-  readonly totals = new CampaignTotals();
-  readonly keys = new Set<string>();
-  readonly series = new Set<SeriesName>();
-  readonly members = new Map<string, Member>();
-  readonly escalations: Notification[] = [];
+  /** Tenant rows were known for a week before the onset: new sources mean something. */
+  readonly startedAfterWeek: boolean;
+  /** Position among all incidents of the walk. */
+  readonly order: number;
+  readonly keys: Map<string, CampaignKey>;
+  readonly series: Set<SeriesName>;
+  readonly members: Map<string, Member>;
+  readonly escalations: Notification[];
   type: IncidentType;
   severity: SeverityRank;
-  limit: LimitNumbers | null = null;
-  recipientsAtDetection = 0;
-  reopenedCount = 0;
+  limit: LimitNumbers | null;
+  recipientsAtDetection: number;
+  reopenedCount: number;
   /** Highest share of a limit that was notified. */
-  notifiedMark = 0;
+  notifiedMark: number;
   lastActiveMs: number;
-  closedMs: number | null = null;
+  closedMs: number | null;
   /** Rows before this sequence number are counted or were no rows of the campaign. */
   countedUntil: number;
   /** Rows before this sequence number are never counted. */
   countedFrom: number;
-  /** Tenant rows were known for a week before the onset: new sources mean something. */
-  readonly startedAfterWeek: boolean;
+}
 
-  constructor(fields: {
+export interface IncidentState {
+  facts: IncidentFacts;
+  rows: CampaignRowsState;
+  totals: CampaignTotalsState;
+}
+
+export class Incident implements IncidentFacts {
+  readonly family: Family;
+  readonly key: CampaignKey;
+  readonly detectedMs: number;
+  readonly startMs: number;
+  readonly numbers: DetectionNumbers;
+  readonly startedAfterWeek: boolean;
+  readonly order: number;
+  /** The campaign's own key and those it was widened to, by their id. */
+  readonly keys: Map<string, CampaignKey>;
+  readonly series: Set<SeriesName>;
+  readonly members: Map<string, Member>;
+  readonly escalations: Notification[];
+  type: IncidentType;
+  severity: SeverityRank;
+  limit: LimitNumbers | null;
+  recipientsAtDetection: number;
+  reopenedCount: number;
+  notifiedMark: number;
+  lastActiveMs: number;
+  closedMs: number | null;
+  countedUntil: number;
+  countedFrom: number;
+  readonly rows = new CampaignRows();
+  readonly totals = new CampaignTotals();
+
+  constructor(facts: IncidentFacts) {
+    this.family = facts.family;
+    this.key = facts.key;
+    this.detectedMs = facts.detectedMs;
+    this.startMs = facts.startMs;
+    this.numbers = facts.numbers;
+    this.startedAfterWeek = facts.startedAfterWeek;
+    this.order = facts.order;
+    this.keys = facts.keys;
+    this.series = facts.series;
+    this.members = facts.members;
+    this.escalations = facts.escalations;
+    this.type = facts.type;
+    this.severity = facts.severity;
+    this.limit = facts.limit;
+    this.recipientsAtDetection = facts.recipientsAtDetection;
+    this.reopenedCount = facts.reopenedCount;
+    this.notifiedMark = facts.notifiedMark;
+    this.lastActiveMs = facts.lastActiveMs;
+    this.closedMs = facts.closedMs;
+    this.countedUntil = facts.countedUntil;
+    this.countedFrom = facts.countedFrom;
+  }
+
+  /** An incident detected now, before its first row is counted. */
+  static opened(fields: {
+    order: number;
     family: Family;
     key: CampaignKey;
     type: IncidentType;
-    startingRank: SeverityRank;
+    severity: SeverityRank;
     detectedMs: number;
     startMs: number;
     startedAfterWeek: boolean;
     firstSequence: number;
     numbers: DetectionNumbers;
-  }) {
-    this.family = fields.family;
-    this.key = fields.key;
-    this.type = fields.type;
-    this.startingRank = fields.startingRank;
-    this.severity = fields.startingRank;
-    this.detectedMs = fields.detectedMs;
-    this.startMs = fields.startMs;
-    this.startedAfterWeek = fields.startedAfterWeek;
-    this.numbers = fields.numbers;
-    this.lastActiveMs = fields.detectedMs;
-    this.countedFrom = fields.firstSequence;
-    this.countedUntil = fields.firstSequence;
+  }): Incident {
+    const { firstSequence, ...known } = fields;
+    return new Incident({
+      ...known,
+      keys: new Map(),
+      series: new Set(),
+      members: new Map(),
+      escalations: [],
+      limit: null,
+      recipientsAtDetection: 0,
+      reopenedCount: 0,
+      notifiedMark: 0,
+      lastActiveMs: fields.detectedMs,
+      closedMs: null,
+      countedUntil: firstSequence,
+      countedFrom: firstSequence,
+    });
+  }
+
+  static load(state: Readonly<IncidentState>): Incident {
+    const incident = new Incident(structuredClone(state.facts));
+    incident.rows.load(state.rows);
+    incident.totals.load(state.totals);
+    return incident;
+  }
+
+  save(): IncidentState {
+    const { rows, totals, ...facts } = this;
+    return { facts: structuredClone(facts), rows: rows.save(), totals: totals.save() };
+  }
+
+  get campaignKeys(): Iterable<CampaignKey> {
+    return this.keys.values();
   }
 
   get isOpen(): boolean {
@@ -209,13 +336,14 @@ export class Incident {
 
   /** Takes a campaign key in; rows already passed over that only it covers are counted now. */
   widen(key: CampaignKey, bits: number, log: RowLog): void {
-    this.keys.add(keyId(key));
+    if (this.keys.has(keyId(key)) && this.rows.covers(key, bits)) return;
+    this.keys.set(keyId(key), key);
     const first = Math.max(this.countedFrom, log.first);
     const covered: boolean[] = [];
     for (let sequence = first; sequence < this.countedUntil; sequence++) {
       covered.push(this.rows.matches(log.words, log.base(sequence)));
     }
-    if (!this.rows.widen(key, bits)) return;
+    this.rows.widen(key, bits);
     for (let sequence = first; sequence < this.countedUntil; sequence++) {
       if (!covered[sequence - first] && this.rows.matches(log.words, log.base(sequence)))
         this.totals.add(log, sequence);

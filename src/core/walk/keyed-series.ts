@@ -6,9 +6,9 @@
 import { DAY_MS } from '../calendar.ts';
 import type { SeriesSettings } from '../series-settings.ts';
 import { type DayClock, WINDOW_MS } from './day-clock.ts';
-import { type PeakRecords, RecordBook } from './record-book.ts';
+import { type PeakRecords, RecordBook, type RecordBookState } from './record-book.ts';
 import { scanScore } from './statistics.ts';
-import { grown, Variances } from './variances.ts';
+import { grown, Variances, type VariancesState } from './variances.ts';
 
 /** The expectation of a key in a window: a negative binomial with this mean and 1/size. */
 export interface Expectation {
@@ -29,6 +29,18 @@ interface WalkedDay {
   counts: Int32Array;
 }
 
+export interface KeyedSeriesState {
+  counts: Int32Array;
+  dayCounts: Int32Array;
+  dayPeaks: Int32Array;
+  levels: Float64Array;
+  levelDay: Int32Array;
+  today: number[];
+  walked: WalkedDay[];
+  variances: VariancesState;
+  records: RecordBookState | null;
+}
+
 export class KeyedSeries {
   readonly settings: SeriesSettings;
   readonly records: PeakRecords | null;
@@ -37,12 +49,12 @@ export class KeyedSeries {
   readonly #priorCount: number;
   readonly #priorExposure: number;
   #capacity = 64;
-  #counts = new Int32Array(this.#capacity * 4);
-  #dayCounts = new Int32Array(this.#capacity);
-  #dayPeaks = new Int32Array(this.#capacity * 4);
+  #counts: Int32Array = new Int32Array(this.#capacity * 4);
+  #dayCounts: Int32Array = new Int32Array(this.#capacity);
+  #dayPeaks: Int32Array = new Int32Array(this.#capacity * 4);
   /** A: decayed sum of the counts of sealed days, as of `#levelDay`. */
-  #levels = new Float64Array(this.#capacity);
-  #levelDay = new Int32Array(this.#capacity);
+  #levels: Float64Array = new Float64Array(this.#capacity);
+  #levelDay: Int32Array = new Int32Array(this.#capacity);
   #today: number[] = [];
   #walked: WalkedDay[] = [];
   readonly #variances: Variances;
@@ -57,6 +69,35 @@ export class KeyedSeries {
     this.#variances = new Variances(settings.phi0, clock);
     // The only key of a tenant's series shows its own variance from the first day on.
     if (settings.key === 'tenant') this.#variances.consider(0, Number.POSITIVE_INFINITY);
+  }
+
+  save(): KeyedSeriesState {
+    return structuredClone({
+      counts: this.#counts,
+      dayCounts: this.#dayCounts,
+      dayPeaks: this.#dayPeaks,
+      levels: this.#levels,
+      levelDay: this.#levelDay,
+      today: this.#today,
+      walked: this.#walked,
+      variances: this.#variances.save(),
+      records: this.#book?.save() ?? null,
+    });
+  }
+
+  load(saved: Readonly<KeyedSeriesState>): void {
+    const { variances, records, ...columns } = saved;
+    const state = structuredClone(columns);
+    this.#capacity = state.dayCounts.length;
+    this.#counts = state.counts;
+    this.#dayCounts = state.dayCounts;
+    this.#dayPeaks = state.dayPeaks;
+    this.#levels = state.levels;
+    this.#levelDay = state.levelDay;
+    this.#today = state.today;
+    this.#walked = state.walked;
+    this.#variances.load(variances);
+    if (records !== null) this.#book?.load(records);
   }
 
   /** The count of a key in a window. */

@@ -28,9 +28,19 @@ interface DayPeaks {
   peaks: number[];
 }
 
+export interface RecordBookState {
+  firstDay: Map<number, number>;
+  incidentKeys: Set<number>;
+  walked: DayPeaks[];
+  sealed: DayPeaks[];
+  own: Map<number, number[]>;
+  largest: { key: number; peak: number }[][];
+  lastSealedDay: number;
+}
+
 export class RecordBook implements PeakRecords {
   readonly #floors: PerWindow;
-  readonly #firstDay = new Map<number, number>();
+  #firstDay = new Map<number, number>();
   #incidentKeys = new Set<number>();
   #walked: DayPeaks[] = [];
   #sealed: DayPeaks[] = [];
@@ -41,6 +51,29 @@ export class RecordBook implements PeakRecords {
 
   constructor(floors: PerWindow) {
     this.#floors = floors;
+  }
+
+  save(): RecordBookState {
+    return structuredClone({
+      firstDay: this.#firstDay,
+      incidentKeys: this.#incidentKeys,
+      walked: this.#walked,
+      sealed: this.#sealed,
+      own: this.#own,
+      largest: this.#largest,
+      lastSealedDay: this.#lastSealedDay,
+    });
+  }
+
+  load(saved: Readonly<RecordBookState>): void {
+    const state = structuredClone(saved);
+    this.#firstDay = state.firstDay;
+    this.#incidentKeys = state.incidentKeys;
+    this.#walked = state.walked;
+    this.#sealed = state.sealed;
+    this.#own = state.own;
+    this.#largest = state.largest;
+    this.#lastSealedDay = state.lastSealedDay;
   }
 
   own(key: number, window: number): number {
@@ -80,7 +113,7 @@ export class RecordBook implements PeakRecords {
       for (let window = 0; window < 4; window++) {
         let peak = peaks[key * 4 + window];
         if (this.#incidentKeys.has(key)) {
-          peak = Math.min(peak, INCIDENT_FACTOR * (this.own(key, window) || this.#floors[window]));
+          peak = Math.min(peak, INCIDENT_FACTOR * Math.max(this.own(key, window), this.#floors[window]));
         }
         kept.push(peak);
         // Smaller peaks never raise a floor, so they need not be kept.

@@ -45,6 +45,12 @@ export const ROW_RECOGNISED_FORWARD = 128;
 /** Failed or filtered as spam. */
 export const ROW_REFUSED = 256;
 
+export interface RowLogState {
+  words: Uint32Array;
+  first: number;
+  next: number;
+}
+
 export class RowLog {
   #words: Uint32Array;
   #doubles: Float64Array;
@@ -56,6 +62,18 @@ export class RowLog {
     this.#capacity = capacity;
     this.#words = new Uint32Array(capacity * LOG_WORDS);
     this.#doubles = new Float64Array(this.#words.buffer);
+  }
+
+  save(): RowLogState {
+    return { words: this.#words.slice(), first: this.#first, next: this.#next };
+  }
+
+  load(state: Readonly<RowLogState>): void {
+    this.#words = state.words.slice();
+    this.#doubles = new Float64Array(this.#words.buffer);
+    this.#capacity = state.words.length / LOG_WORDS;
+    this.#first = state.first;
+    this.#next = state.next;
   }
 
   /** Sequence number of the oldest row kept. */
@@ -86,7 +104,7 @@ export class RowLog {
     if (this.#next - this.#first === this.#capacity) this.#grow();
     const sequence = this.#next++;
     const base = this.base(sequence);
-    this.#words.fill(0, base, base + LOG_WORDS);
+    for (let word = 2; word < LOG_WORDS; word++) this.#words[base + word] = 0;
     this.#doubles[base / 2] = timeMs;
     return sequence;
   }

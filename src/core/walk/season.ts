@@ -13,6 +13,12 @@ const CLASS_PRIOR_WEIGHT = 40;
 const SLOT_PRIOR_WEIGHT = 60;
 const SLOT_FLOOR = 0.02;
 
+export interface SeasonState {
+  counts: Float64Array;
+  weights: Float64Array;
+  days: number;
+}
+
 export class Season {
   readonly #counts = new Float64Array(HOURS_PER_WEEK);
   readonly #weights = new Float64Array(HOURS_PER_WEEK);
@@ -22,6 +28,17 @@ export class Season {
   /** Expected share of each hour of the week, mean 1. */
   get profile(): Float64Array {
     return this.#profile;
+  }
+
+  save(): SeasonState {
+    return { counts: this.#counts.slice(), weights: this.#weights.slice(), days: this.#days };
+  }
+
+  load(state: Readonly<SeasonState>): void {
+    this.#counts.set(state.counts);
+    this.#weights.set(state.weights);
+    this.#days = state.days;
+    this.#profile = state.days === 0 ? PRIOR : this.#estimate();
   }
 
   /**

@@ -1,6 +1,11 @@
 /** Dense keys of series, from 1; 0 is a row without that key. */
 
-import { HashTable } from '../hash-table.ts';
+import { HashTable, type HashTableState } from '../hash-table.ts';
+
+export interface DictionaryKeysState {
+  /** Dictionary id by key; the first is key 0. */
+  ids: number[];
+}
 
 /** Keys of a dictionary's ids: one key per id, or per text where several ids share one (addresses of a /64). */
 export class DictionaryKeys {
@@ -14,6 +19,17 @@ export class DictionaryKeys {
   constructor(keyTextOf: (id: number) => string, isShared: ((text: string) => boolean) | null = null) {
     this.#keyTextOf = keyTextOf;
     this.#shared = isShared;
+  }
+
+  save(): DictionaryKeysState {
+    return { ids: this.#ids.slice() };
+  }
+
+  load(state: Readonly<DictionaryKeysState>): void {
+    this.#ids = [0];
+    this.#keys = new Uint32Array(256);
+    this.#keyByText.clear();
+    for (const id of state.ids.slice(1)) this.key(id);
   }
 
   key(id: number): number {
@@ -51,16 +67,33 @@ export interface MailboxPlace {
   mailboxHi: number;
   positionLo: number;
   positionHi: number;
+  /** Message of that row; 0, 0 where the mailbox is its recipient. */
+  messageLo: number;
+  messageHi: number;
   /** Recipient of that row. */
   recipientLo: number;
   recipientHi: number;
   isRecipient: boolean;
 }
 
+export interface MailboxKeysState {
+  keys: HashTableState;
+  places: MailboxPlace[];
+}
+
 /** Keys of mailboxes by the hash of their address; the address itself is read again when it is shown. */
 export class MailboxKeys {
   readonly #keys = new HashTable();
-  readonly #places: MailboxPlace[] = [];
+  #places: MailboxPlace[] = [];
+
+  save(): MailboxKeysState {
+    return { keys: this.#keys.save(), places: this.#places.slice() };
+  }
+
+  load(state: Readonly<MailboxKeysState>): void {
+    this.#keys.load(state.keys);
+    this.#places = state.places.slice();
+  }
 
   /** The key of a mailbox, 0 for one that has none yet. */
   find(lo: number, hi: number): number {

@@ -21,15 +21,34 @@ const ROTATION_PAIRS_PER_DOMAIN = 12;
 const FORWARD_SHARE = 0.8;
 const DISTRIBUTED_MAILBOXES = 3;
 
-export class RowTraits {
+export interface RowTraitsState {
+  pairs: number;
+  refused: number;
+  forwards: number;
+  recognisedForwards: number;
+  domains: Map<number, number>;
+  connectors: Map<number, number>;
+  sources: Map<number, number>;
+  mailboxes: Map<number, number>;
+}
+
+export class RowTraits implements RowTraitsState {
   pairs = 0;
   refused = 0;
   forwards = 0;
   recognisedForwards = 0;
-  readonly domains = new Map<number, number>();
-  readonly connectors = new Map<number, number>();
-  readonly sources = new Map<number, number>();
-  readonly mailboxes = new Map<number, number>();
+  domains = new Map<number, number>();
+  connectors = new Map<number, number>();
+  sources = new Map<number, number>();
+  mailboxes = new Map<number, number>();
+
+  save(): RowTraitsState {
+    return structuredClone({ ...this });
+  }
+
+  load(state: Readonly<RowTraitsState>): void {
+    Object.assign(this, structuredClone(state));
+  }
 
   add(words: Uint32Array, base: number): void {
     const bits = words[base + LOG_BITS];

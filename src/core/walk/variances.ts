@@ -26,35 +26,70 @@ interface WalkedDay {
   sums: Float64Array;
 }
 
+export interface VariancesState {
+  keys: number[];
+  isHeavy: Uint8Array;
+  levels: Float64Array;
+  sums: Float64Array;
+  quarters: Int32Array;
+  walked: WalkedDay[];
+}
+
 export class Variances {
   readonly #phi0: PerWindow;
   readonly #clock: DayClock;
-  /** Keys that are, or were, heavy → entry in the columns below. */
-  readonly #entries = new Map<number, number>();
+  /** Keys that are, or were, heavy; the place in the list is their entry in the columns below. */
+  #keys: number[] = [];
+  /** Entry plus 1 by key; 0 for a key that never was heavy. */
+  #entries: Int32Array = new Int32Array(64);
   #capacity = 16;
-  #isHeavy = new Uint8Array(this.#capacity);
+  #isHeavy: Uint8Array = new Uint8Array(this.#capacity);
   /** Expected count per day, as forecast for today. */
-  #levels = new Float64Array(this.#capacity);
-  #sums = new Float64Array(this.#capacity * SUMS);
-  #quarters = new Int32Array(this.#capacity * QUARTERS_PER_DAY);
-  readonly #walked: WalkedDay[] = [];
+  #levels: Float64Array = new Float64Array(this.#capacity);
+  #sums: Float64Array = new Float64Array(this.#capacity * SUMS);
+  #quarters: Int32Array = new Int32Array(this.#capacity * QUARTERS_PER_DAY);
+  #walked: WalkedDay[] = [];
 
   constructor(phi0: PerWindow, clock: DayClock) {
     this.#phi0 = phi0;
     this.#clock = clock;
   }
 
+  save(): VariancesState {
+    return structuredClone({
+      keys: this.#keys,
+      isHeavy: this.#isHeavy,
+      levels: this.#levels,
+      sums: this.#sums,
+      quarters: this.#quarters,
+      walked: this.#walked,
+    });
+  }
+
+  load(saved: Readonly<VariancesState>): void {
+    const state = structuredClone(saved);
+    this.#keys = [];
+    this.#entries.fill(0);
+    for (const key of state.keys) this.#enter(key);
+    this.#capacity = state.isHeavy.length;
+    this.#isHeavy = state.isHeavy;
+    this.#levels = state.levels;
+    this.#sums = state.sums;
+    this.#quarters = state.quarters;
+    this.#walked = state.walked;
+  }
+
   /** A key whose decayed count is `level` may be heavy from the next day on. */
   consider(key: number, level: number): void {
-    if (level < HEAVY_FROM || this.#entries.has(key)) return;
-    const entry = this.#entries.size;
-    this.#entries.set(key, entry);
-    if (entry === this.#capacity) this.#grow();
+    if (level < HEAVY_FROM || this.#entry(key) >= 0) return;
+    this.#enter(key);
+    if (this.#keys.length > this.#capacity) this.#grow();
   }
 
   /** Begins a day: `levelOf` is a key's decayed count, `forecastOf` its expected count per day. */
   beginDay(levelOf: (key: number) => number, forecastOf: (key: number) => number): void {
-    for (const [key, entry] of this.#entries) {
+    for (let entry = 0; entry < this.#keys.length; entry++) {
+      const key = this.#keys[entry];
       this.#isHeavy[entry] = levelOf(key) >= (this.#isHeavy[entry] === 1 ? HEAVY_UNTIL : HEAVY_FROM) ? 1 : 0;
       this.#levels[entry] = forecastOf(key);
     }
@@ -62,13 +97,13 @@ export class Variances {
   }
 
   count(key: number, quarter: number, amount: number): void {
-    const entry = this.#entries.get(key);
-    if (entry !== undefined) this.#quarters[entry * QUARTERS_PER_DAY + quarter] += amount;
+    const entry = this.#entry(key);
+    if (entry >= 0) this.#quarters[entry * QUARTERS_PER_DAY + quarter] += amount;
   }
 
   phi(key: number, window: number): number {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || this.#isHeavy[entry] === 0) return this.#phi0[window];
+    const entry = this.#entry(key);
+    if (entry < 0 || this.#isHeavy[entry] === 0) return this.#phi0[window];
     return this.#phiOf(entry, window);
   }
 
@@ -76,7 +111,7 @@ export class Variances {
   endDay(day: number, quarterHours: Float64Array): void {
     if (this.#clock.tenantDay < FIRST_DAY) return;
     const entries: number[] = [];
-    for (const entry of this.#entries.values()) if (this.#isHeavy[entry] === 1) entries.push(entry);
+    for (let entry = 0; entry < this.#keys.length; entry++) if (this.#isHeavy[entry] === 1) entries.push(entry);
     const sums = new Float64Array(entries.length * SUMS);
     for (let window = 0; window < 4; window++) {
       const quarters = WINDOW_QUARTERS[window];
@@ -111,9 +146,7 @@ export class Variances {
       count += this.#quarters[base + quarter];
     }
     const mean = Math.max(1e-6, (this.#levels[entry] / 24) * hours);
-    const phi = this.#phiOf(entry, window);
-    const cap = mean + WINSOR_DEVIATIONS * Math.sqrt(mean + phi * mean * mean);
-    const deviation = Math.min(count, cap) - mean;
+    const deviation = (count > mean ? this.#winsorised(entry, window, count, mean) : count) - mean;
     const spread = this.#phi0[window] * mean;
     const share = spread / (1 + spread);
     const weight = share * share;
@@ -121,11 +154,29 @@ export class Variances {
     sums[target + 4] += weight;
   }
 
+  #winsorised(entry: number, window: number, count: number, mean: number): number {
+    const phi = this.#phiOf(entry, window);
+    return Math.min(count, mean + WINSOR_DEVIATIONS * Math.sqrt(mean + phi * mean * mean));
+  }
+
   #phiOf(entry: number, window: number): number {
     const phi0 = this.#phi0[window];
     const sum = entry * SUMS + window;
     const phi = (PRIOR_WEIGHT * phi0 + this.#sums[sum]) / (PRIOR_WEIGHT + this.#sums[sum + 4]);
     return Math.min(4 * phi0, Math.max(PHI_FLOOR, phi));
+  }
+
+  /** The entry of a key, -1 where it has none. */
+  #entry(key: number): number {
+    return key < this.#entries.length ? this.#entries[key] - 1 : -1;
+  }
+
+  #enter(key: number): void {
+    if (key >= this.#entries.length) {
+      this.#entries = grown(this.#entries, new Int32Array(Math.max(key + 1, this.#entries.length * 2)));
+    }
+    this.#keys.push(key);
+    this.#entries[key] = this.#keys.length;
   }
 
   #grow(): void {

@@ -4,7 +4,8 @@
  * it sorted blocks and tells it when now is.
  */
 
-import { DAY_MS, dayOf, type HourSlots, MINUTE_MS } from '../calendar.ts';
+import { DAY_MS, dayOf, HOUR_MS, type HourSlots, MINUTE_MS } from '../calendar.ts';
+import type { HashTableState } from '../hash-table.ts';
 import type { SortedBlock } from '../order.ts';
 import {
   CONNECTOR,
@@ -36,11 +37,12 @@ import {
 import type { DetectionSettings, SeriesSettings, ServiceLimit } from '../series-settings.ts';
 import type { ScanSummary } from '../summary.ts';
 import { DOMAIN_ACCEPTED, type IdTexts, type TenantModel } from '../tenant.ts';
-import { DayClock, WINDOW_MS, WINDOW_NAMES } from './day-clock.ts';
-import { Correspondents, Forwards, type ForwardVerdict, MessageWeights } from './forwards.ts';
+import { DayClock, type DayClockState, WINDOW_MS, WINDOW_NAMES } from './day-clock.ts';
+import { Correspondents, Forwards, type ForwardsState, type ForwardVerdict, MessageWeights } from './forwards.ts';
 import type { Incident, LimitNumbers } from './incident.ts';
-import { type Hit, IncidentBook, type LimitHit, type MemberCounts } from './incident-book.ts';
-import { KeyedSeries } from './keyed-series.ts';
+import { type Hit, IncidentBook, type IncidentBookState, type LimitHit, type MemberCounts } from './incident-book.ts';
+import { KeyedSeries, type KeyedSeriesState } from './keyed-series.ts';
+import { CeilingMember, SeriesMember } from './members.ts';
 import {
   LOG_BITS,
   LOG_CONNECTOR,
@@ -66,9 +68,16 @@ import {
   ROW_RELAYED,
   ROW_UNREGISTERED,
   RowLog,
+  type RowLogState,
 } from './row-log.ts';
-import { DictionaryKeys, MailboxKeys, type MailboxPlace, sourceKeyText } from './series-keys.ts';
-import { scanScore } from './statistics.ts';
+import {
+  DictionaryKeys,
+  type DictionaryKeysState,
+  MailboxKeys,
+  type MailboxKeysState,
+  type MailboxPlace,
+  sourceKeyText,
+} from './series-keys.ts';
 
 /** A series and how its rows are found in the log. */
 interface Counter {
@@ -79,6 +88,8 @@ interface Counter {
   keyWord: number | null;
   weighted: boolean;
   touched: number[];
+  /** Members made of keys that hit, or were asked for, while an incident was open. */
+  members: Map<number, MemberCounts>;
   isTouched: Uint8Array;
 }
 
@@ -87,6 +98,38 @@ const COUNTED_BITS = ROW_RELAYED | ROW_UNREGISTERED | ROW_NULL_SENDER | ROW_MAIL
 
 /** Microsoft's limits count a trailing 24 hours. */
 const LIMIT_WINDOW = 3;
+
+/** Everything a walk remembers, as plain data. Keys of domains, connectors and sources are dictionary ids. */
+export interface WalkState {
+  clock: DayClockState;
+  log: RowLogState;
+  forwards: ForwardsState;
+  correspondents: HashTableState;
+  weights: HashTableState;
+  domainKeys: DictionaryKeysState;
+  connectorKeys: DictionaryKeysState;
+  sourceKeys: DictionaryKeysState;
+  mailboxKeys: MailboxKeysState;
+  series: KeyedSeriesState[];
+  book: IncidentBookState;
+  windowFirst: number[];
+  sourceSeenMs: Float64Array;
+  sourceKeySeenMs: number[];
+  connectorSeenMs: number[];
+  counts: WalkCounts;
+}
+
+/** Numbers that only grow or pass through: what was seen, and what counts against Microsoft's limits. */
+interface WalkCounts {
+  limitedRecipients: number;
+  onMicrosoftRecipients: number;
+  firstMs: number;
+  lastMs: number;
+  days: number;
+  pairs: number;
+  external: number;
+  unregistered: number;
+}
 
 export class Walk {
   readonly #settings: DetectionSettings;
@@ -104,23 +147,26 @@ export class Walk {
   /** The counters of a row, by those of its bits that counters choose by. */
   readonly #countersByBits: Counter[][];
   readonly #counterByName = new Map<string, Counter>();
-  readonly #mailboxRecipients: KeyedSeries;
+  readonly #recipientCounter: Counter;
+  /** Our ceilings on a mailbox, by index of their window. */
+  readonly #ceilings: readonly { window: number; recipients: number }[];
   readonly #book: IncidentBook;
   /** Sequence number of the first row inside each window. */
-  readonly #windowFirst = [0, 0, 0, 0];
+  #windowFirst = [0, 0, 0, 0];
   /** First event time by dictionary id of the source, and by connector key. */
-  #sourceSeenMs = new Float64Array(1024);
+  #sourceSeenMs: Float64Array = new Float64Array(1024);
   #sourceKeySeenMs: number[] = [0];
   #connectorSeenMs: number[] = [0];
-  /** External recipients of the last 24 h against Microsoft's limits. */
-  #limitedRecipients = 0;
-  #onMicrosoftRecipients = 0;
-  #firstMs = Number.NaN;
-  #lastMs = Number.NEGATIVE_INFINITY;
-  #days = 0;
-  #pairs = 0;
-  #external = 0;
-  #unregistered = 0;
+  #counts: WalkCounts = {
+    limitedRecipients: 0,
+    onMicrosoftRecipients: 0,
+    firstMs: Number.NaN,
+    lastMs: Number.NEGATIVE_INFINITY,
+    days: 0,
+    pairs: 0,
+    external: 0,
+    unregistered: 0,
+  };
 
   constructor(settings: DetectionSettings, tenant: TenantModel, slotsOf: HourSlots, texts: IdTexts) {
     this.#settings = settings;
@@ -137,7 +183,11 @@ export class Walk {
       this.#counters.filter((counter) => (counter.bits & bits) !== 0),
     );
     const bySeries = (name: string) => (this.#counterByName.get(name) as Counter).series;
-    this.#mailboxRecipients = bySeries('mailbox_recipients');
+    this.#recipientCounter = this.#counterByName.get('mailbox_recipients') as Counter;
+    this.#ceilings = settings.ceilings.mailbox.map(({ window, recipients }) => ({
+      window: WINDOW_NAMES.indexOf(window),
+      recipients,
+    }));
     this.#book = new IncidentBook({
       log: this.#log,
       connectors: bySeries('unregistered_source:connector'),
@@ -146,12 +196,58 @@ export class Walk {
       mailboxes: bySeries('mailbox'),
       textOf: (kind, key) => this.keyText(kind, key),
       member: (id) => this.#member(id),
-      tenantFirstMs: () => this.#firstMs,
+      touchedMembers: () => this.#touchedMembers(),
+      tenantFirstMs: () => this.#counts.firstMs,
       sourceFirstSeenMs: (key) => this.#sourceKeySeenMs[key],
       connectorFirstSeenMs: (key) => this.#connectorSeenMs[key],
+      tenantBudget: () => this.#tenantServiceLimit()?.budget ?? null,
       tenantLimit: (timeMs) => this.#tenantLimit(timeMs),
       limitForecast: (limit, timeMs, bits, mailbox) => this.#forecast(limit, timeMs, bits, mailbox),
     });
+  }
+
+  /** A copy of the state, from which the same walk can go on. */
+  save(): WalkState {
+    return {
+      clock: this.#clock.save(),
+      log: this.#log.save(),
+      forwards: this.#forwards.save(),
+      correspondents: this.#correspondents.save(),
+      weights: this.#weights.save(),
+      domainKeys: this.#domainKeys.save(),
+      connectorKeys: this.#connectorKeys.save(),
+      sourceKeys: this.#sourceKeys.save(),
+      mailboxKeys: this.#mailboxKeys.save(),
+      series: this.#counters.map((counter) => counter.series.save()),
+      book: this.#book.save(),
+      windowFirst: this.#windowFirst.slice(),
+      sourceSeenMs: this.#sourceSeenMs.slice(),
+      sourceKeySeenMs: this.#sourceKeySeenMs.slice(),
+      connectorSeenMs: this.#connectorSeenMs.slice(),
+      counts: { ...this.#counts },
+    };
+  }
+
+  /** Goes back, or on, to a saved state; it may be loaded again. */
+  load(state: Readonly<WalkState>): void {
+    this.#clock.load(state.clock);
+    this.#log.load(state.log);
+    this.#forwards.load(state.forwards);
+    this.#correspondents.load(state.correspondents);
+    this.#weights.load(state.weights);
+    this.#domainKeys.load(state.domainKeys);
+    this.#connectorKeys.load(state.connectorKeys);
+    this.#sourceKeys.load(state.sourceKeys);
+    this.#mailboxKeys.load(state.mailboxKeys);
+    this.#counters.forEach((counter, index) => {
+      counter.series.load(state.series[index]);
+    });
+    this.#book.load(state.book);
+    this.#windowFirst = state.windowFirst.slice();
+    this.#sourceSeenMs = state.sourceSeenMs.slice();
+    this.#sourceKeySeenMs = state.sourceKeySeenMs.slice();
+    this.#connectorSeenMs = state.connectorSeenMs.slice();
+    this.#counts = { ...state.counts };
   }
 
   get incidents(): readonly Incident[] {
@@ -160,14 +256,14 @@ export class Walk {
 
   /** First and last event time, days with rows, and distinct pairs: what was looked at. */
   get seen(): Omit<ScanSummary, 'acceptedDomains'> {
-    const none = this.#days === 0;
+    const none = this.#counts.days === 0;
     return {
-      firstMs: none ? null : this.#firstMs,
-      lastMs: none ? null : this.#lastMs,
-      days: this.#days,
-      pairs: this.#pairs,
-      external: this.#external,
-      unregistered: this.#unregistered,
+      firstMs: none ? null : this.#counts.firstMs,
+      lastMs: none ? null : this.#counts.lastMs,
+      days: this.#counts.days,
+      pairs: this.#counts.pairs,
+      external: this.#counts.external,
+      unregistered: this.#counts.unregistered,
     };
   }
 
@@ -205,13 +301,13 @@ export class Walk {
   #batch(words: Uint32Array, first: number, end: number, timeMs: number): void {
     const day = dayOf(timeMs);
     if (day !== this.#clock.day) this.#enterDay(day, timeMs);
-    this.#lastMs = timeMs;
+    this.#counts.lastMs = timeMs;
     if (this.#book.hasOpen) this.#book.closeBefore(timeMs);
     let leaves = false;
     for (let index = first; index < end; index++) {
       const base = index * RECORD_WORDS;
       if ((words[base + FLAGS] & STATUS_MASK) === STATUS_EXPANDED) continue;
-      this.#pairs++;
+      this.#counts.pairs++;
       this.#noteSource(words, base, timeMs);
       if (this.#tenant.domainClass(words[base + RECIPIENT_DOMAIN]) === DOMAIN_ACCEPTED) {
         this.#arrival(words, base, timeMs);
@@ -222,6 +318,7 @@ export class Walk {
     if (!leaves) return;
     this.#expire(timeMs);
     const batchFirst = this.#log.next;
+    const { limitedRecipients, onMicrosoftRecipients } = this.#counts;
     for (let index = first; index < end; index++) {
       const base = index * RECORD_WORDS;
       if ((words[base + FLAGS] & STATUS_MASK) === STATUS_EXPANDED) continue;
@@ -230,7 +327,7 @@ export class Walk {
       }
     }
     const hits = this.#test(timeMs);
-    const limitHits = this.#testLimits();
+    const limitHits = this.#testLimits(limitedRecipients, onMicrosoftRecipients);
     if (hits.length > 0 || limitHits.length > 0 || this.#book.hasOpen) {
       this.#book.takeBatch(timeMs, batchFirst, hits, limitHits);
     }
@@ -241,13 +338,13 @@ export class Walk {
   }
 
   #enterDay(day: number, timeMs: number): void {
-    if (this.#days === 0) this.#firstMs = timeMs;
+    if (this.#counts.days === 0) this.#counts.firstMs = timeMs;
     else {
       const walked = this.#clock.day;
       for (const counter of this.#counters) counter.series.endDay(walked);
       this.#forwards.endDay(walked);
     }
-    this.#days++;
+    this.#counts.days++;
     this.#clock.enter(day, timeMs, (sealed, exposure) => {
       for (const counter of this.#counters) counter.series.seal(sealed, exposure);
       this.#forwards.seal(sealed);
@@ -281,7 +378,7 @@ export class Walk {
 
   /** Mail to an external recipient: into the log and the series. */
   #departure(words: Uint32Array, base: number, timeMs: number): void {
-    this.#external++;
+    this.#counts.external++;
     const log = this.#log;
     const weight = this.#weights.weigh(timeMs, words[base + MESSAGE_LO], words[base + MESSAGE_HI]);
     this.#clock.count(timeMs, weight);
@@ -302,7 +399,7 @@ export class Walk {
       }
       if (this.#tenant.isOnMicrosoft(senderDomain) && kind !== SENDER_SYSTEM) bits |= ROW_ONMICROSOFT;
     } else if (senderDomain !== 0) {
-      this.#unregistered++;
+      this.#counts.unregistered++;
       bits |= ROW_UNREGISTERED | ROW_LIMITED;
       const verdict = this.#forwards.judge(
         timeMs,
@@ -353,8 +450,8 @@ export class Walk {
       counter.series.add(key, amount, timeMs);
       touch(counter, key);
     }
-    if ((bits & ROW_LIMITED) !== 0) this.#limitedRecipients++;
-    if ((bits & ROW_ONMICROSOFT) !== 0) this.#onMicrosoftRecipients++;
+    if ((bits & ROW_LIMITED) !== 0) this.#counts.limitedRecipients++;
+    if ((bits & ROW_ONMICROSOFT) !== 0) this.#counts.onMicrosoftRecipients++;
   }
 
   /** Takes the rows out of the windows (t−W, t]. */
@@ -380,8 +477,8 @@ export class Walk {
       if (amount !== 0) counter.series.expire(key, window, amount);
     }
     if (window !== LIMIT_WINDOW) return;
-    if ((bits & ROW_LIMITED) !== 0) this.#limitedRecipients--;
-    if ((bits & ROW_ONMICROSOFT) !== 0) this.#onMicrosoftRecipients--;
+    if ((bits & ROW_LIMITED) !== 0) this.#counts.limitedRecipients--;
+    if ((bits & ROW_ONMICROSOFT) !== 0) this.#counts.onMicrosoftRecipients--;
   }
 
   #test(timeMs: number): Hit[] {
@@ -392,9 +489,8 @@ export class Walk {
         const finding = series.test(key, timeMs);
         if (finding === null) continue;
         series.markIncident(key);
-        const memberId = `${counter.name}|${key}`;
         hits.push({
-          memberId,
+          member: this.#seriesMember(counter, key),
           series: series.settings.name,
           family: series.settings.family,
           statistic: 'scan',
@@ -413,20 +509,19 @@ export class Walk {
 
   /** Our own ceilings on mailboxes. */
   #testCeilings(hits: Hit[]): void {
-    const counter = this.#counterByName.get('mailbox_recipients') as Counter;
+    const counter = this.#recipientCounter;
     for (const key of counter.touched) {
       let best: { window: number; observed: number; share: number } | null = null;
-      for (const ceiling of this.#settings.ceilings.mailbox) {
-        const window = WINDOW_NAMES.indexOf(ceiling.window);
+      for (const { window, recipients } of this.#ceilings) {
         const observed = counter.series.count(key, window);
-        const limit = this.#ceiling(key, window, ceiling.recipients);
+        if (observed < recipients) continue;
+        const limit = this.#ceiling(key, window, recipients);
         if (observed < limit || (best !== null && observed / limit <= best.share)) continue;
         best = { window, observed, share: observed / limit };
       }
       if (best === null) continue;
-      const memberId = `ceiling|${key}`;
       hits.push({
-        memberId,
+        member: this.#member(`ceiling|${key}`),
         series: 'ceiling',
         family: 'bulk',
         statistic: 'ceiling',
@@ -441,17 +536,18 @@ export class Walk {
   }
 
   #ceiling(key: number, window: number, recipients: number): number {
-    const { records } = this.#mailboxRecipients;
+    const { records } = this.#recipientCounter.series;
     if (records === null || records.knownDays(key) < 7) return recipients;
     return Math.max(recipients, this.#settings.ceilings.recordFactor * records.own(key, window));
   }
 
-  #testLimits(): LimitHit[] {
+  /** Microsoft's limits, where the batch counted against them; the counts are those before it. */
+  #testLimits(limitedBefore: number, onMicrosoftBefore: number): LimitHit[] {
     const hits: LimitHit[] = [];
     for (const limit of this.#settings.ceilings.limits) {
       const lowest = limit.marks[0] * limit.budget;
       if (limit.scope === 'mailbox') {
-        const counter = this.#counterByName.get('mailbox_recipients') as Counter;
+        const counter = this.#recipientCounter;
         for (const key of counter.touched) {
           const used = counter.series.count(key, LIMIT_WINDOW);
           if (used >= lowest) hits.push({ ...limitHit(limit, used), mailbox: key, bits: ROW_MAILBOX });
@@ -459,18 +555,22 @@ export class Walk {
         continue;
       }
       const isTenant = limit.scope === 'tenant';
-      const used = isTenant ? this.#limitedRecipients : this.#onMicrosoftRecipients;
-      if (used >= lowest) {
+      const used = isTenant ? this.#counts.limitedRecipients : this.#counts.onMicrosoftRecipients;
+      if (used >= lowest && used > (isTenant ? limitedBefore : onMicrosoftBefore)) {
         hits.push({ ...limitHit(limit, used), mailbox: 0, bits: isTenant ? ROW_LIMITED : ROW_ONMICROSOFT });
       }
     }
     return hits;
   }
 
+  #tenantServiceLimit(): ServiceLimit | undefined {
+    return this.#settings.ceilings.limits.find((candidate) => candidate.scope === 'tenant');
+  }
+
   #tenantLimit(timeMs: number): LimitNumbers | null {
-    const limit = this.#settings.ceilings.limits.find((candidate) => candidate.scope === 'tenant');
+    const limit = this.#tenantServiceLimit();
     if (limit === undefined) return null;
-    const used = this.#limitedRecipients;
+    const used = this.#counts.limitedRecipients;
     const forecastMs = this.#forecast({ used, budget: limit.budget }, timeMs, ROW_LIMITED, 0);
     return { name: limit.name, used, budget: limit.budget, forecastMs };
   }
@@ -491,12 +591,12 @@ export class Walk {
     let leaving = this.#windowFirst[LIMIT_WINDOW];
     let remaining = limit.used;
     for (let minute = 1; minute <= 24 * 60; minute++) {
-      const atMs = timeMs + minute * MINUTE_MS;
+      const atMs = (Math.floor(timeMs / MINUTE_MS) + minute) * MINUTE_MS;
       while (leaving < log.next && log.time(leaving) <= atMs - DAY_MS) {
         if (counts(leaving)) remaining--;
         leaving++;
       }
-      if (remaining + (lastHour * minute) / 60 >= limit.budget) return atMs;
+      if (remaining + (lastHour * (atMs - timeMs)) / HOUR_MS >= limit.budget) return atMs;
     }
     return null;
   }
@@ -504,30 +604,21 @@ export class Walk {
   #member(id: string): MemberCounts {
     const [name, keyText] = id.split('|');
     const key = Number(keyText);
-    if (name === 'ceiling') {
-      const floors = [Number.POSITIVE_INFINITY, 0, Number.POSITIVE_INFINITY, 0];
-      for (const ceiling of this.#settings.ceilings.mailbox) {
-        floors[WINDOW_NAMES.indexOf(ceiling.window)] = ceiling.recipients;
-      }
-      return {
-        counts: () => [0, 1, 2, 3].map((window) => this.#mailboxRecipients.count(key, window)),
-        floor: (window) => floors[window],
-        score: () => null,
-        zCritical: 0,
-        isActive: () => false,
-      };
+    if (name !== 'ceiling') return this.#seriesMember(this.#counterByName.get(name) as Counter, key);
+    return new CeilingMember(id, this.#recipientCounter.series, key, this.#settings.ceilings.mailbox);
+  }
+
+  #seriesMember(counter: Counter, key: number): MemberCounts {
+    let member = counter.members.get(key);
+    if (member === undefined) {
+      member = new SeriesMember(`${counter.name}|${key}`, counter.series, key);
+      counter.members.set(key, member);
     }
-    const { series } = this.#counterByName.get(name) as Counter;
-    return {
-      counts: () => [0, 1, 2, 3].map((window) => series.count(key, window)),
-      floor: (window) => series.floor(key, window),
-      score: (window, count, timeMs) => {
-        const { mean, inverseSize } = series.expectation(key, window, timeMs);
-        return scanScore(count, mean, inverseSize);
-      },
-      zCritical: series.settings.zCritical,
-      isActive: (timeMs) => series.isActive(key, timeMs),
-    };
+    return member;
+  }
+
+  #touchedMembers(): MemberCounts[] {
+    return this.#counters.flatMap((counter) => counter.touched.map((key) => this.#seriesMember(counter, key)));
   }
 
   #addCounters(settings: SeriesSettings): void {
@@ -545,6 +636,7 @@ export class Walk {
         keyWord,
         weighted: settings.unit === 'weight',
         touched: [],
+        members: new Map(),
         isTouched: new Uint8Array(64),
       };
       this.#counters.push(counter);
@@ -568,6 +660,8 @@ export class Walk {
         mailboxHi,
         positionLo: words[base + POSITION_LO],
         positionHi: words[base + POSITION_HI],
+        messageLo: words[base + MESSAGE_LO],
+        messageHi: words[base + MESSAGE_HI],
         recipientLo: words[base + RECIPIENT_LO],
         recipientHi: words[base + RECIPIENT_HI],
         isRecipient: false,
@@ -584,6 +678,8 @@ export class Walk {
         mailboxHi,
         positionLo,
         positionHi,
+        messageLo: 0,
+        messageHi: 0,
         recipientLo: mailboxLo,
         recipientHi: mailboxHi,
         isRecipient: true,

@@ -12,6 +12,7 @@ import {
 } from '../../formats/format.ts';
 import { createCsvByteReader } from '../../readers/csv-bytes.ts';
 import { createDecoder, detectEncoding, type TextEncoding } from '../../readers/encoding.ts';
+import { readJsonKeys } from '../../readers/json.ts';
 
 export interface FileLayout {
   encoding: TextEncoding;
@@ -39,6 +40,8 @@ export type LayoutResult =
 
 const QUOTE = 0x22;
 const LINE_FEED = 0x0a;
+const COLON = 0x3a;
+const FIELDS_LINE = /^#Fields:/i;
 const DELIMITERS = [0x2c, 0x3b, 0x09];
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -49,33 +52,43 @@ export function readLayout(
   others: readonly OtherExport[],
   wanted: TraceFormat | null,
 ): LayoutResult {
-  const guess = detectEncoding(head.subarray(0, 65_536));
+  const guess = detectEncoding(head);
   if (guess.encoding === 'binary') return { kind: 'binary', message: binaryMessage(head) };
   const decoder = createDecoder(guess.encoding, { skipBytes: guess.bomBytes });
   const bytes = decoder.decode(head);
+  const common = { encoding: guess.encoding, assumedEncoding: guess.assumed };
+  const recognise = (
+    columns: readonly string[],
+    more: Pick<FileLayout, 'shape' | 'delimiter' | 'dataOffset' | 'dataLine'>,
+  ): LayoutResult => {
+    const header = columns.map(canonicalColumn);
+    const candidates = formats.filter(({ shapes }) => shapes.includes(more.shape));
+    const match = wanted === null ? recogniseFormat(candidates, header) : matchFormat(wanted, header);
+    if (match !== null) return { kind: 'layout', layout: { ...common, ...more, columns, header, match } };
+    return { kind: 'unknown_format', message: unknownFormat(header, columns, formats, others, wanted) };
+  };
+  const keys = readJsonKeys(bytes);
+  if (keys !== null) {
+    if (keys.length === 0 && isEmptyJson(bytes)) return { kind: 'empty' };
+    return recognise(keys, { shape: 'json', delimiter: 0, dataOffset: guess.bomBytes, dataLine: 1 });
+  }
   const preamble = skipPreamble(bytes);
   if (preamble.start === bytes.length) return { kind: 'empty' };
-  const storedOffset = (at: number): number => guess.bomBytes + decoder.storedLength(bytes, 0, at);
-  const common = { encoding: guess.encoding, assumedEncoding: guess.assumed };
   const delimiter = preamble.delimiter ?? sniffDelimiter(bytes, preamble.start);
   const found = readHeader(bytes, preamble.start, delimiter);
-  const header = found.columns.map(canonicalColumn);
-  const match = wanted === null ? recogniseFormat(formats, header) : matchFormat(wanted, header);
-  if (match === null)
-    return { kind: 'unknown_format', message: unknownFormat(header, found.columns, formats, others, wanted) };
-  return {
-    kind: 'layout',
-    layout: {
-      ...common,
-      shape: 'csv',
-      delimiter,
-      columns: found.columns,
-      header,
-      match,
-      dataOffset: storedOffset(found.end),
-      dataLine: preamble.line + found.lines,
-    },
-  };
+  const dataOffset = guess.bomBytes + decoder.storedLength(bytes, 0, found.end);
+  return recognise(found.columns, { shape: 'csv', delimiter, dataOffset, dataLine: preamble.line + found.lines });
+}
+
+/** What ConvertTo-Json makes of no rows, and web services of an empty answer: JSON without an object of values. */
+function isEmptyJson(bytes: Uint8Array): boolean {
+  if (bytes.length > 65_536) return false;
+  try {
+    const value: unknown = JSON.parse(DECODER.decode(bytes));
+    return !Array.isArray(value) || value.every((element) => element === null);
+  } catch {
+    return false;
+  }
 }
 
 function binaryMessage(head: Uint8Array): string {
@@ -88,7 +101,8 @@ function binaryMessage(head: Uint8Array): string {
 
 /**
  * What may stand before the header: blank lines, the `#TYPE` line of Export-Csv, the `sep=;` line that
- * Excel reads. `start` is where the header begins.
+ * Excel reads, the head of a tracking log, whose `#Fields:` line holds the columns. `start` is where
+ * the header begins.
  */
 function skipPreamble(bytes: Uint8Array): { start: number; line: number; delimiter: number | null } {
   let start = 0;
@@ -101,7 +115,8 @@ function skipPreamble(bytes: Uint8Array): { start: number; line: number; delimit
     const separator = /^"?sep=(.)"?$/i.exec(text);
     if (separator !== null && DELIMITERS.includes(separator[1].charCodeAt(0))) delimiter = separator[1].charCodeAt(0);
     else if (/^"?sep=$/i.test(text)) delimiter = 0x09;
-    else if (text !== '' && !/^"?#TYPE /i.test(text)) break;
+    else if (FIELDS_LINE.test(text)) return { start: bytes.indexOf(COLON, start) + 1, line, delimiter };
+    else if (text !== '' && !text.startsWith('#') && !text.startsWith('"#TYPE ')) break;
     start = lineFeed < 0 ? bytes.length : lineFeed + 1;
     line += 1;
   }
@@ -167,16 +182,23 @@ function unknownFormat(
 ): string {
   const other = others.find((some) => some.columns.every((name) => header.includes(name)));
   if (other !== undefined) return `it looks like ${other.title}: ${other.hint}`;
-  const shown = columns.slice(0, 20).map((name) => {
-    const bytes = new TextEncoder().encode(name);
-    return excerpt(bytes, 0, bytes.length);
-  });
+  const shown = columns.slice(0, 20).map(shownName);
   const found = `its columns are ${shown.join(', ')}${columns.length > 20 ? ` and ${columns.length - 20} more` : ''}`;
+  if (columns.length === 0) return 'its first line cannot be read as the names of columns';
+  if (columns.length === 1) return `it is no table: its first line is "${shownName(columns[0])}"`;
+  if (columns.some((name) => name.includes('@'))) {
+    return 'its first line holds a row and no names of columns: export without -NoHeader, and files that were split need the header again';
+  }
   const nearest = wanted ?? nearestFormat(header, formats);
   if (nearest === null) return `it is no message trace; ${found}`;
   const missing = missingRoles(nearest, header);
   const lacks = missing.length > 0 ? ` but lacks ${missing.join(', ')}` : ' but has columns of another export';
   return `it looks like ${nearest.title}${lacks}; ${found}`;
+}
+
+function shownName(name: string): string {
+  const bytes = new TextEncoder().encode(name);
+  return excerpt(bytes, 0, bytes.length);
 }
 
 /** The format with the most documented columns in a header; null where not even two are there. */

@@ -1,11 +1,24 @@
 /** From the chunks of a file, as stored, to its records: decoding and the reader behind one `push`. */
 
+import { canonicalColumn } from '../../formats/format.ts';
 import { createCsvByteReader } from '../../readers/csv-bytes.ts';
+import type { CsvReaderOptions } from '../../readers/csv-scanner.ts';
 import { createDecoder } from '../../readers/encoding.ts';
+import { createJsonReader } from '../../readers/json.ts';
 import type { RecordHandler, RecordReader } from '../../readers/reader.ts';
 import type { FileLayout } from './layout.ts';
+import { Utf8Mender } from './utf8.ts';
 
 export type ReaderName = 'auto' | 'js' | 'fast-csv';
+
+export type CsvReaderFactory = (options: CsvReaderOptions, handler: RecordHandler) => RecordReader;
+
+/** The CSV reader of that name; fast-csv is loaded when it is asked for. */
+export async function loadCsvReader(name: ReaderName): Promise<CsvReaderFactory> {
+  return name === 'fast-csv'
+    ? (await import('../../readers/csv-fast-csv.ts')).createFastCsvReader
+    : createCsvByteReader;
+}
 
 /** Where reading begins: the first record, or any other. */
 export interface RecordStart {
@@ -16,35 +29,58 @@ export interface RecordStart {
   line: number;
 }
 
+/** Reading from the start of a file. */
+export function recordStart(layout: FileLayout): RecordStart {
+  return { pushedOffset: 0, offset: layout.dataOffset, line: layout.dataLine };
+}
+
 export interface StoredRecordReader {
   /** The next chunk of the file; it may be modified. */
   push(chunk: Uint8Array): void | Promise<void>;
   finish(): void | Promise<void>;
+  /** Bytes that are no UTF-8 in a UTF-8 file, read as question marks. */
+  readonly replacedBytes: number;
 }
 
 /** Reads records from the chunks of a file that begin at `start.pushedOffset`. */
 export function createStoredRecordReader(
   layout: FileLayout,
-  _readerName: ReaderName,
+  createCsvReader: CsvReaderFactory,
   start: RecordStart,
   handler: RecordHandler,
 ): StoredRecordReader {
   const decoder = createDecoder(layout.encoding, { skipBytes: start.offset - start.pushedOffset });
-  const options = {
-    delimiter: layout.delimiter,
-    columns: layout.columns.length,
-    startOffset: start.offset,
-    startLine: start.line,
-    storedLength: decoder.storedLength,
-  };
-  const reader: RecordReader = createCsvByteReader(options, handler);
+  const place = { startOffset: start.offset, startLine: start.line, storedLength: decoder.storedLength };
+  const reader: RecordReader =
+    layout.shape === 'json'
+      ? createJsonReader({ ...place, columns: layout.header, canonicalColumn }, handler)
+      : createCsvReader({ ...place, delimiter: layout.delimiter, columns: layout.columns.length }, handler);
   const pushDecoded = (bytes: Uint8Array): void | Promise<void> =>
     bytes.length === 0 ? undefined : reader.push(bytes, 0, bytes.length);
+  const mender = layout.encoding === 'utf-8' ? new Utf8Mender() : null;
   return {
-    push: (chunk) => pushDecoded(decoder.decode(chunk)),
+    push(chunk) {
+      const decoded = decoder.decode(chunk);
+      return mender === null ? pushDecoded(decoded) : inOrder(mender.mend(decoded), pushDecoded);
+    },
     finish() {
-      const pushed = pushDecoded(decoder.flush());
+      const last = mender === null ? decoder.flush() : mender.finish();
+      const pushed = pushDecoded(last);
       return pushed === undefined ? reader.finish() : pushed.then(() => reader.finish());
     },
+    get replacedBytes() {
+      return mender?.replaced ?? 0;
+    },
   };
+}
+
+/** Pushes one part after the other; a promise only where a push gives one. */
+function inOrder(
+  parts: readonly Uint8Array[],
+  push: (bytes: Uint8Array) => void | Promise<void>,
+): void | Promise<void> {
+  for (let i = 0; i < parts.length; i++) {
+    const pushed = push(parts[i]);
+    if (pushed !== undefined) return pushed.then(() => inOrder(parts.slice(i + 1), push));
+  }
 }

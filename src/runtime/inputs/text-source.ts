@@ -5,6 +5,7 @@ import { AddressReader } from '../../core/address.ts';
 import { KeyedHash } from '../../core/hash.ts';
 import type { PairText, TextSource } from '../../core/ports.ts';
 import { readRowText } from '../../formats/row-text.ts';
+import { createCsvByteReader } from '../../readers/csv-bytes.ts';
 import { MAX_RECORD_BYTES, type RecordView } from '../../readers/reader.ts';
 import type { FileLayout } from './layout.ts';
 import { createStoredRecordReader } from './records.ts';
@@ -30,7 +31,7 @@ export function createTextSource(
         const isWhole = offset + positions.read(file, offset, chunk) >= size;
         let text: PairText | null = null;
         const start = { pushedOffset: offset, offset, line: 1 };
-        const reader = createStoredRecordReader(layout, 'js', start, {
+        const reader = createStoredRecordReader(layout, createCsvByteReader, start, {
           record(view: RecordView) {
             if (text !== null || view.offset !== offset) return;
             const texts = readRowText(view, layout.match.roles, addresses, recipientLo, recipientHi);

@@ -14,18 +14,42 @@ import type { FileLayout } from './layout.ts';
 
 export const TRIAL_RECORDS = 1000;
 
+/** What the first records give when their dates are read in one order. */
 export interface TrialResult {
-  records: number;
+  order: DateOrder | null;
   refused: number;
   /** Most frequent dead letters first. */
-  reasons: { code: DeadLetter['code']; reason: string; count: number }[];
+  reasons: Reason[];
+}
+
+interface Reason {
+  code: DeadLetter['code'];
+  reason: string;
+  count: number;
+}
+
+export interface TrialOutcome {
+  records: number;
+  /** Dates are written such that an order is needed to read them. */
+  hasCultureDates: boolean;
+  /** One for each order that was tried. */
+  results: readonly TrialResult[];
+}
+
+/** Whether most records are refused in every order. */
+export function isHopeless({ records, results }: TrialOutcome): boolean {
+  return results.every(({ refused }) => refused * 2 > records);
+}
+
+/** The result in an order that was tried; any of them where the dates need none. */
+export function resultIn({ results }: TrialOutcome, order: DateOrder | null): TrialResult {
+  return results.find((result) => result.order === order) ?? results[0];
 }
 
 /** What the first records say: their dates, and how many are refused under each order of the date. */
 export class Trial implements RecordHandler {
-  /** Dates are written such that an order is needed to read them. */
-  hasCultureDates = false;
-  records = 0;
+  #hasCultureDates = false;
+  #records = 0;
   readonly #timeColumn: number;
   readonly #readings: Reading[];
 
@@ -35,34 +59,33 @@ export class Trial implements RecordHandler {
   }
 
   get isDone(): boolean {
-    return this.records >= TRIAL_RECORDS;
+    return this.#records >= TRIAL_RECORDS;
   }
 
   record(view: RecordView): void {
     if (this.isDone) return;
-    this.records += 1;
-    if (!this.hasCultureDates) {
+    this.#records += 1;
+    if (!this.#hasCultureDates) {
       const evidence = dateOrderEvidence(view.bytes, view.starts[this.#timeColumn], view.ends[this.#timeColumn]);
-      this.hasCultureDates = evidence !== EVIDENCE_NONE;
+      this.#hasCultureDates = evidence !== EVIDENCE_NONE;
     }
     for (const reading of this.#readings) reading.record(view);
   }
 
   reject(letter: DeadLetter): void {
     if (this.isDone) return;
-    this.records += 1;
+    this.#records += 1;
     for (const reading of this.#readings) reading.reject(letter);
   }
 
-  /** The result under an order that was tried; under any where dates need none. */
-  result(order: DateOrder | null): TrialResult {
-    const reading = this.#readings.find((some) => some.order === order) ?? this.#readings[0];
-    return { records: this.records, refused: reading.refused, reasons: reading.reasons() };
-  }
-
-  /** Whether most records are refused in every order. */
-  get isHopeless(): boolean {
-    return this.#readings.every((reading) => reading.refused * 2 > this.records);
+  /** What the trial found, without what it was found with. */
+  outcome(): TrialOutcome {
+    const results = this.#readings.map(({ order, refused, reasons }) => ({
+      order,
+      refused,
+      reasons: [...reasons.values()].sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1)),
+    }));
+    return { records: this.#records, hasCultureDates: this.#hasCultureDates, results };
   }
 }
 
@@ -70,7 +93,7 @@ class Reading {
   refused = 0;
   readonly order: DateOrder | null;
   readonly #extractor: RowExtractor;
-  readonly #reasons = new Map<string, { code: DeadLetter['code']; reason: string; count: number }>();
+  readonly reasons = new Map<DeadLetter['code'], Reason>();
   #letters = 0;
   #drops = 0;
 
@@ -109,14 +132,10 @@ class Reading {
     this.#note(letter);
   }
 
-  reasons(): { code: DeadLetter['code']; reason: string; count: number }[] {
-    return [...this.#reasons.values()].sort((a, b) => b.count - a.count || (a.code < b.code ? -1 : 1));
-  }
-
   #note(letter: DeadLetter): void {
     this.#letters += 1;
-    const known = this.#reasons.get(letter.code);
-    if (known === undefined) this.#reasons.set(letter.code, { code: letter.code, reason: letter.reason, count: 1 });
+    const known = this.reasons.get(letter.code);
+    if (known === undefined) this.reasons.set(letter.code, { code: letter.code, reason: letter.reason, count: 1 });
     else known.count += 1;
   }
 }

@@ -1,0 +1,75 @@
+/** Members of incidents: what raised them, and how it counts now. */
+
+import type { MailboxCeiling } from '../series-settings.ts';
+import { WINDOW_NAMES } from './day-clock.ts';
+import type { MemberCounts } from './incident-book.ts';
+import type { KeyedSeries } from './keyed-series.ts';
+import { scanScore } from './statistics.ts';
+
+const WINDOWS = [0, 1, 2, 3] as const;
+
+/** A key of a series. */
+export class SeriesMember implements MemberCounts {
+  readonly id: string;
+  readonly zCritical: number;
+  readonly #series: KeyedSeries;
+  readonly #key: number;
+
+  constructor(id: string, series: KeyedSeries, key: number) {
+    this.id = id;
+    this.zCritical = series.settings.zCritical;
+    this.#series = series;
+    this.#key = key;
+  }
+
+  counts(): number[] {
+    return WINDOWS.map((window) => this.#series.count(this.#key, window));
+  }
+
+  floor(window: number): number {
+    return this.#series.floor(this.#key, window);
+  }
+
+  score(window: number, count: number, timeMs: number): number {
+    const { mean, inverseSize } = this.#series.expectation(this.#key, window, timeMs);
+    return scanScore(count, mean, inverseSize);
+  }
+
+  isActive(timeMs: number): boolean {
+    return this.#series.isActive(this.#key, timeMs);
+  }
+}
+
+/** A mailbox against our ceilings: fixed floors, no expectation. */
+export class CeilingMember implements MemberCounts {
+  readonly id: string;
+  readonly zCritical = 0;
+  readonly #series: KeyedSeries;
+  readonly #key: number;
+  readonly #ceilings: readonly MailboxCeiling[];
+
+  constructor(id: string, series: KeyedSeries, key: number, ceilings: readonly MailboxCeiling[]) {
+    this.id = id;
+    this.#series = series;
+    this.#key = key;
+    this.#ceilings = ceilings;
+  }
+
+  counts(): number[] {
+    return WINDOWS.map((window) => this.#series.count(this.#key, window));
+  }
+
+  floor(window: number): number {
+    const ceiling = this.#ceilings.find((candidate) => candidate.window === WINDOW_NAMES[window]);
+    return ceiling?.recipients ?? Number.POSITIVE_INFINITY;
+  }
+
+  score(): null {
+    return null;
+  }
+
+  /** Only another alarm keeps its incident going. */
+  isActive(): boolean {
+    return false;
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The open incidents, oldest first, found by the keys of a row: a thousand of them cost a row no more
+ * than one.
+ */
+
+import type { CampaignKey } from './campaign.ts';
+import type { Incident } from './incident.ts';
+import { LOG_CONNECTOR, LOG_DOMAIN, LOG_MAILBOX, LOG_SOURCE, type RowLog } from './row-log.ts';
+
+type Index = Map<number, Set<Incident>>;
+
+export class OpenIncidents {
+  /** In order of opening. */
+  #incidents: Incident[] = [];
+  readonly #connectors: Index = new Map();
+  readonly #sources: Index = new Map();
+  readonly #domains: Index = new Map();
+  readonly #mailboxes: Index = new Map();
+  /** Incidents that any row may belong to. */
+  readonly #ofTenant = new Set<Incident>();
+  /** No incident was last active before this time. */
+  #activeSinceMs = Number.POSITIVE_INFINITY;
+
+  get size(): number {
+    return this.#incidents.length;
+  }
+
+  get all(): readonly Incident[] {
+    return this.#incidents;
+  }
+
+  clear(): void {
+    this.#incidents = [];
+    for (const index of [this.#connectors, this.#sources, this.#domains, this.#mailboxes]) index.clear();
+    this.#ofTenant.clear();
+    this.#activeSinceMs = Number.POSITIVE_INFINITY;
+  }
+
+  add(incident: Incident): void {
+    this.#incidents.push(incident);
+    this.#incidents.sort((left, right) => left.order - right.order);
+    this.#activeSinceMs = Math.min(this.#activeSinceMs, incident.lastActiveMs);
+    for (const key of incident.campaignKeys) this.index(incident, key);
+  }
+
+  /** Makes an incident found by a key that it was widened to. */
+  index(incident: Incident, key: CampaignKey): void {
+    const index = this.#indexOf(key);
+    if (index === null) {
+      this.#ofTenant.add(incident);
+      return;
+    }
+    const incidents = index.get(key.a);
+    if (incidents === undefined) index.set(key.a, new Set([incident]));
+    else incidents.add(incident);
+  }
+
+  remove(incident: Incident): void {
+    this.#incidents = this.#incidents.filter((other) => other !== incident);
+    this.#ofTenant.delete(incident);
+    for (const key of incident.campaignKeys) {
+      const index = this.#indexOf(key);
+      const incidents = index?.get(key.a);
+      incidents?.delete(incident);
+      if (incidents?.size === 0) index?.delete(key.a);
+    }
+  }
+
+  /** Incidents last active at or before a time, oldest first. */
+  inactiveSince(timeMs: number): Incident[] {
+    if (this.#activeSinceMs > timeMs) return [];
+    this.#activeSinceMs = Number.POSITIVE_INFINITY;
+    const inactive: Incident[] = [];
+    for (const incident of this.#incidents) {
+      if (incident.lastActiveMs <= timeMs) inactive.push(incident);
+      else this.#activeSinceMs = Math.min(this.#activeSinceMs, incident.lastActiveMs);
+    }
+    return inactive;
+  }
+
+  /** Incidents of which a row from `firstSequence` on is a row. */
+  withRow(log: RowLog, firstSequence: number): Set<Incident> {
+    const found = new Set<Incident>();
+    if (this.#incidents.length === 0) return found;
+    const { words } = log;
+    for (let sequence = firstSequence; sequence < log.next; sequence++) {
+      const base = log.base(sequence);
+      const groups = [
+        this.#ofTenant,
+        this.#connectors.get(words[base + LOG_CONNECTOR]),
+        this.#sources.get(words[base + LOG_SOURCE]),
+        this.#domains.get(words[base + LOG_DOMAIN]),
+        this.#mailboxes.get(words[base + LOG_MAILBOX]),
+      ];
+      for (const group of groups) {
+        if (group === undefined) continue;
+        for (const incident of group) {
+          if (!found.has(incident) && incident.rows.matches(words, base)) found.add(incident);
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The index of a key; null where every row of the tenant has it. */
+  #indexOf(key: CampaignKey): Index | null {
+    switch (key.kind) {
+      case 'connector':
+        return this.#connectors;
+      case 'source':
+        return this.#sources;
+      case 'domain':
+        return this.#domains;
+      case 'tenant':
+        return null;
+      case 'limit':
+        return key.a === 0 ? null : this.#mailboxes;
+      default:
+        return this.#mailboxes;
+    }
+  }
+}

@@ -1,0 +1,477 @@
+/**
+ * Reads JSON exports: an array of objects, one object, objects one per line or one after the other, and
+ * the wrappers of web services, `{"value":[...]}`, `{"d":{"results":[...]}}`, `{"records":[...]}` and
+ * `{"Results":[...]}`. Every object that is an element becomes a record with the columns that were asked
+ * for, so what follows cannot tell it from a row of CSV.
+ *
+ * A splitter over bytes (depth, inside a string, escaped) finds each element and `JSON.parse` reads it,
+ * so memory is bounded by MAX_RECORD_BYTES whatever the file's length. Between elements, commas and
+ * brackets are as good as blanks: one loop reads all shapes, and a file of several shapes too.
+ *
+ * An element that is no JSON is refused. Where its end is known, reading goes on there. Where it is not
+ * (a quote or a brace is missing), the element is looked through again for what looks like the next
+ * one: a `{` that is first on its line, or that follows a comma. Looking again is bounded: once more
+ * bytes were read again than read, the refused element is all that was scanned for it.
+ */
+
+import { Buffer } from 'node:buffer';
+import type { DeadLetter } from '../core/ports.ts';
+import type { StoredLength } from './encoding.ts';
+import { MAX_RECORD_BYTES, type RecordHandler, type RecordReader, type RecordView } from './reader.ts';
+
+export interface JsonReaderOptions {
+  /** Canonical names of the columns; field i of every record belongs to column i. */
+  columns: readonly string[];
+  /** Makes a canonical name of a key. */
+  canonicalColumn: (key: string) => string;
+  /** Stored offset of the first byte pushed. */
+  startOffset: number;
+  /** Physical line of the first byte pushed, from 1. */
+  startLine: number;
+  /** The decoder's. */
+  storedLength: StoredLength;
+}
+
+export interface JsonReader extends RecordReader {
+  push(bytes: Uint8Array, start: number, end: number): void;
+  finish(): void;
+  /** Decoded bytes looked at again after a refused element. */
+  readonly rescannedBytes: number;
+}
+
+/** Objects and arrays inside each other; trace records have three levels at most. */
+const MAX_DEPTH = 64;
+/** Bytes are taken over in pieces of this size, so that the buffer holds one element and one piece. */
+const PIECE_BYTES = 65_536;
+/** Keys whose columns are remembered: more of them than any record has. */
+const MAX_KNOWN_KEYS = 1_024;
+
+/** Reads records from JSON. */
+export function createJsonReader(options: JsonReaderOptions, handler: RecordHandler): JsonReader {
+  const fields = new FieldWriter(options);
+  return new ElementSplitter(options, {
+    element(element, offset, length, line) {
+      handler.record(fields.write(element, offset, length, line));
+    },
+    reject: (letter) => handler.reject(letter),
+  });
+}
+
+/** Records whose keys are looked at: exports of PowerShell leave no key out, but those of others do. */
+const SAMPLED_RECORDS = 100;
+
+/**
+ * Keys of the first records in the head of a file, in order of appearance; null where its first
+ * character begins no JSON object or array. The head may end inside a record.
+ */
+export function readJsonKeys(head: Uint8Array): string[] | null {
+  let at = 0;
+  while (at < head.length && isBlank(head[at])) at += 1;
+  if (head[at] !== OPEN_BRACE && head[at] !== OPEN_BRACKET) return null;
+  const keys = new Set<string>();
+  let records = 0;
+  const options = { startOffset: 0, startLine: 1, storedLength: () => 0 };
+  const splitter = new ElementSplitter(options, {
+    element(element) {
+      records += 1;
+      if (records <= SAMPLED_RECORDS) for (const key of Object.keys(element)) keys.add(key);
+    },
+    reject: () => undefined,
+  });
+  for (let piece = at; piece < head.length && records < SAMPLED_RECORDS; piece += PIECE_BYTES) {
+    splitter.push(head, piece, Math.min(head.length, piece + PIECE_BYTES));
+  }
+  return [...keys];
+}
+
+/** Writes the values of an element as the UTF-8 fields of a record. */
+class FieldWriter {
+  private readonly columns: ReadonlyMap<string, number>;
+  private readonly canonicalColumn: (key: string) => string;
+  /** Column of each key met so far, -1 for none. */
+  private readonly columnOfKey = new Map<string, number>();
+  private readonly values: string[];
+  private readonly view: RecordView;
+  private scratch = Buffer.allocUnsafe(4_096);
+
+  constructor(options: { columns: readonly string[]; canonicalColumn: (key: string) => string }) {
+    const { columns } = options;
+    this.columns = new Map(columns.map((name, column) => [name, column] as const).reverse());
+    this.canonicalColumn = options.canonicalColumn;
+    this.values = columns.map(() => '');
+    this.view = {
+      bytes: this.scratch,
+      starts: new Int32Array(columns.length),
+      ends: new Int32Array(columns.length),
+      count: columns.length,
+      offset: 0,
+      length: 0,
+      line: 0,
+    };
+  }
+
+  /** Where several keys mean the same column, the first one with a value counts. */
+  write(element: Record<string, unknown>, offset: number, length: number, line: number): RecordView {
+    const { values, view } = this;
+    values.fill('');
+    let characters = 0;
+    for (const key of Object.keys(element)) {
+      const column = this.columnOf(key);
+      if (column < 0 || values[column] !== '') continue;
+      values[column] = textOf(element[key]);
+      characters += values[column].length;
+    }
+    // UTF-8 needs at most three bytes for a UTF-16 code unit.
+    if (characters * 3 > this.scratch.length) this.scratch = Buffer.allocUnsafe(characters * 3);
+    let at = 0;
+    for (const [column, value] of values.entries()) {
+      view.starts[column] = at;
+      at += this.scratch.write(value, at, 'utf8');
+      view.ends[column] = at;
+    }
+    view.bytes = this.scratch;
+    view.offset = offset;
+    view.length = length;
+    view.line = line;
+    return view;
+  }
+
+  private columnOf(key: string): number {
+    let column = this.columnOfKey.get(key);
+    if (column === undefined) {
+      column = this.columns.get(this.canonicalColumn(key)) ?? -1;
+      if (this.columnOfKey.size < MAX_KNOWN_KEYS) this.columnOfKey.set(key, column);
+    }
+    return column;
+  }
+}
+
+/**
+ * A value as CSV would show it. ConvertTo-Json of Windows PowerShell writes some dates as objects,
+ * `{"value":"\/Date(1658751973240)\/","DateTime":"Monday, July 25, 2022 ..."}`: the value counts.
+ */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value === null || value === undefined) return '';
+  if (typeof value !== 'object') return String(value);
+  if (Object.hasOwn(value, 'DateTime') && Object.hasOwn(value, 'value')) {
+    return textOf((value as { value: unknown }).value);
+  }
+  return JSON.stringify(value);
+}
+
+const LINE_FEED = 0x0a;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const NULL = [0x6e, 0x75, 0x6c, 0x6c];
+
+/** Blanks of JSON (RFC 8259), and the bytes of a byte order mark, which stays behind where files were joined. */
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d) || byte === 0xef || byte === 0xbb || byte === 0xbf;
+}
+
+/* States of the splitter. */
+const BETWEEN = 0;
+/** In an object that is an element, or that wraps the elements. */
+const ELEMENT = 1;
+/** In a member that a wrapper has beside its elements: `"odata.nextLink":"https://..."`. */
+const MEMBER = 2;
+/** In what a refused element leaves behind. */
+const SEEKING = 3;
+
+/** Keys, in lower case, whose array in a wrapper holds the records; `d` may also hold an object with `results`. */
+const ARRAY_KEYS = ['value', 'records', 'results', 'd'];
+const LONGEST_ARRAY_KEY = 7;
+
+interface ElementSink {
+  element(element: Record<string, unknown>, offset: number, length: number, line: number): void;
+  reject(letter: DeadLetter): void;
+}
+
+class ElementSplitter implements JsonReader {
+  rescannedBytes = 0;
+
+  private readonly storedLength: StoredLength;
+  private readonly sink: ElementSink;
+
+  /** Bytes `[mark, end)` are kept, those before `at` are read. */
+  private bytes = Buffer.allocUnsafe(2 * PIECE_BYTES);
+  private mark = 0;
+  private at = 0;
+  private end = 0;
+  /** Stored offset and physical line of the byte at `mark`; position in the decoded stream of index 0. */
+  private offset: number;
+  private line: number;
+  private position = 0;
+
+  private state = BETWEEN;
+  /** Objects around the elements. */
+  private wrappers = 0;
+
+  /* Where the scan of an element or member stands; it began at `mark`. */
+  private depth = 0;
+  private inString = false;
+  private escaped = false;
+  private afterColon = false;
+  /** The last string near the top, which is the key if a colon follows. */
+  private keyStart = 0;
+  private keyEnd = 0;
+  /** Inside the object of the key `d`. */
+  private inData = false;
+
+  /* The refused element, while the next one is sought. */
+  private refusal: DeadLetter = { code: 'malformed_json', reason: '', offset: 0, length: 0, line: 0 };
+  /** End of the last text seen: an index, and the stored offset of what is not kept any more. */
+  private textEnd = 0;
+  private isFirstOnLine = false;
+  private previous = 0;
+
+  constructor(options: { startOffset: number; startLine: number; storedLength: StoredLength }, sink: ElementSink) {
+    this.offset = options.startOffset;
+    this.line = options.startLine;
+    this.storedLength = options.storedLength;
+    this.sink = sink;
+  }
+
+  push(bytes: Uint8Array, start: number, end: number): void {
+    for (let next = start; next < end; next += PIECE_BYTES) {
+      this.append(bytes, next, Math.min(end, next + PIECE_BYTES));
+      this.scan();
+    }
+  }
+
+  finish(): void {
+    for (;;) {
+      if (this.state === SEEKING) {
+        this.endRefusal(this.refusal.code);
+        return;
+      }
+      if (this.state === MEMBER || this.mark === this.end) return;
+      if (this.state === ELEMENT) this.refuse('cut_record', 'the file ends inside a JSON object');
+      else this.refuse('malformed_json', NO_OBJECT);
+      this.scan();
+    }
+  }
+
+  private scan(): void {
+    let goesOn = true;
+    while (goesOn) {
+      if (this.state === BETWEEN) goesOn = this.scanBetween();
+      else if (this.state === SEEKING) goesOn = this.scanRefused();
+      else goesOn = this.scanElement();
+    }
+  }
+
+  /** Goes on to the next element; false where the bytes end first. */
+  private scanBetween(): boolean {
+    const { bytes, end } = this;
+    let { at } = this;
+    while (at < end) {
+      const byte = bytes[at];
+      if (byte === CLOSE_BRACE) this.wrappers = Math.max(0, this.wrappers - 1);
+      if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET || byte === OPEN_BRACKET || byte === COMMA || isBlank(byte)) {
+        at += 1;
+        continue;
+      }
+      this.advance(at);
+      if (byte === OPEN_BRACE) return this.beginElement(ELEMENT);
+      if (byte === QUOTE && this.wrappers > 0) return this.beginElement(MEMBER);
+      // `null` is what ConvertTo-Json makes of nothing.
+      const isNull = NULL.every((letter, index) => at + index >= end || bytes[at + index] === letter);
+      if (!isNull) return this.refuse('malformed_json', NO_OBJECT);
+      if (at + NULL.length > end) return false;
+      at += NULL.length;
+    }
+    this.advance(end);
+    return false;
+  }
+
+  private beginElement(state: typeof ELEMENT | typeof MEMBER): true {
+    this.state = state;
+    this.depth = 0;
+    this.inString = false;
+    this.escaped = false;
+    this.afterColon = false;
+    this.inData = false;
+    return true;
+  }
+
+  /** Goes on to the end of the current element or member; false where the bytes end first. */
+  private scanElement(): boolean {
+    const { bytes } = this;
+    const limit = Math.min(this.end, this.mark + MAX_RECORD_BYTES);
+    while (this.at < limit) {
+      if (this.inString) {
+        this.at = this.findStringEnd(limit);
+        if (this.at === limit) break;
+        if (bytes[this.at] === LINE_FEED) return this.refuse('malformed_json', 'a line ends inside a string');
+        this.keyEnd = this.at;
+        this.inString = false;
+        this.at += 1;
+        continue;
+      }
+      const byte = bytes[this.at];
+      if (byte === QUOTE) {
+        this.inString = true;
+        this.keyStart = this.at + 1;
+      } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        if (this.depth === MAX_DEPTH) return this.refuse('malformed_json', `more than ${MAX_DEPTH} levels`);
+        if (this.afterColon && this.isWrapper(byte)) {
+          this.wrappers += this.depth;
+          return this.leaveElement(this.at + 1);
+        }
+        this.depth += 1;
+      } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+        if (this.depth === 0) return this.leaveElement(this.at);
+        this.depth -= 1;
+        if (this.depth === 0 && this.state === ELEMENT) return this.endElement(this.at + 1);
+      } else if (byte === COMMA && this.depth === 0) {
+        return this.leaveElement(this.at);
+      }
+      if (!isBlank(byte)) this.afterColon = byte === COLON;
+      this.at += 1;
+    }
+    if (this.at - this.mark < MAX_RECORD_BYTES) return false;
+    return this.refuse('too_long', `a JSON object may have ${MAX_RECORD_BYTES} bytes`);
+  }
+
+  /** Index of the quote that ends the current string, of a line feed before it, or `limit`. */
+  private findStringEnd(limit: number): number {
+    const { bytes } = this;
+    let { at, escaped } = this;
+    for (; at < limit; at += 1) {
+      const byte = bytes[at];
+      if (byte === LINE_FEED) break;
+      if (escaped) escaped = false;
+      else if (byte === BACKSLASH) escaped = true;
+      else if (byte === QUOTE) break;
+    }
+    this.escaped = escaped;
+    return at;
+  }
+
+  /** Whether the array that opens here holds the records. An object that opens here may be that of `d`. */
+  private isWrapper(byte: number): boolean {
+    if (this.state === ELEMENT && this.wrappers > 0) return false;
+    const top = this.state === ELEMENT ? 1 : 0;
+    if (this.depth > top + 1 || this.keyEnd - this.keyStart > LONGEST_ARRAY_KEY) return false;
+    const key = this.bytes.toString('latin1', this.keyStart, this.keyEnd).toLowerCase();
+    if (byte === OPEN_BRACE) {
+      if (this.depth === top) this.inData = key === 'd';
+      return false;
+    }
+    return this.depth === top ? ARRAY_KEYS.includes(key) : this.inData && key === 'results';
+  }
+
+  /** What was read of the element is no record: a wrapper up to its records, or a member of one. */
+  private leaveElement(next: number): true {
+    this.state = BETWEEN;
+    this.advance(next);
+    return true;
+  }
+
+  private endElement(next: number): true {
+    const { bytes, mark, offset, line } = this;
+    const length = this.storedLength(bytes, mark, next);
+    let element: Record<string, unknown> | null;
+    try {
+      element = JSON.parse(bytes.toString('utf8', mark, next));
+    } catch {
+      element = null;
+    }
+    this.leaveElement(next);
+    if (element !== null) this.sink.element(element, offset, length, line);
+    else this.sink.reject({ code: 'malformed_json', reason: 'the object is no valid JSON', offset, length, line });
+    return true;
+  }
+
+  /**
+   * Refuses what begins at `mark` and cannot go on at `at`, and looks for the next element in it. Bytes that were
+   * read are read again for that, until that happened as often as bytes were read at all.
+   */
+  private refuse(code: DeadLetter['code'], reason: string): true {
+    const again = this.at - this.mark - 1;
+    this.refusal = { code, reason, offset: this.offset, length: 0, line: this.line };
+    this.state = SEEKING;
+    this.isFirstOnLine = false;
+    this.previous = 0;
+    if (again <= 0 || this.rescannedBytes <= this.position + this.mark + MAX_RECORD_BYTES) {
+      this.rescannedBytes += Math.max(0, again);
+      this.at = this.mark + 1;
+    }
+    this.textEnd = this.at;
+    return true;
+  }
+
+  /** Looks for what may be the next element; false where the bytes end first. */
+  private scanRefused(): boolean {
+    const { bytes, end } = this;
+    for (; this.at < end; this.at += 1) {
+      const byte = bytes[this.at];
+      if (byte === LINE_FEED) this.isFirstOnLine = true;
+      if (isBlank(byte)) continue;
+      if (byte === OPEN_BRACE && (this.isFirstOnLine || this.previous === COMMA)) {
+        this.endRefusal(this.refusal.code === 'cut_record' ? 'malformed_json' : this.refusal.code);
+        return true;
+      }
+      this.isFirstOnLine = false;
+      this.previous = byte;
+      this.textEnd = this.at + 1;
+    }
+    this.dropRefused();
+    return false;
+  }
+
+  /** Forgets the refused bytes before `at`, but for where their text ends. */
+  private dropRefused(): void {
+    const { at } = this;
+    if (this.textEnd > this.mark) {
+      this.advance(this.textEnd);
+      this.refusal.length = this.offset - this.refusal.offset;
+    }
+    this.advance(at);
+    this.textEnd = 0;
+  }
+
+  private endRefusal(code: DeadLetter['code']): void {
+    this.dropRefused();
+    this.state = BETWEEN;
+    this.sink.reject({ ...this.refusal, code });
+  }
+
+  /** Moves `mark` and `at` to an index, counting lines and stored bytes on the way. */
+  private advance(to: number): void {
+    const { bytes, mark } = this;
+    for (let at = mark; at < to; at += 1) if (bytes[at] === LINE_FEED) this.line += 1;
+    this.offset += this.storedLength(bytes, mark, to);
+    this.mark = to;
+    this.at = to;
+  }
+
+  /** Adds bytes to those that are kept, moving these to the front only when the buffer is full. */
+  private append(bytes: Uint8Array, start: number, end: number): void {
+    const length = end - start;
+    if (this.mark === this.end || this.end + length > this.bytes.length) {
+      const { bytes: from, mark } = this;
+      const kept = this.end - mark;
+      if ((kept + length) * 2 > from.length) this.bytes = Buffer.allocUnsafe((kept + length) * 2);
+      if (kept > 0) this.bytes.set(from.subarray(mark, this.end), 0);
+      this.mark = 0;
+      this.at -= mark;
+      this.keyStart -= mark;
+      this.keyEnd -= mark;
+      this.position += mark;
+      this.end = kept;
+    }
+    this.bytes.set(bytes.subarray(start, end), this.end);
+    this.end += length;
+  }
+}
+
+const NO_OBJECT = 'an element is no JSON object';
