@@ -18,7 +18,7 @@ export const OUTPUTS = ['table', 'ndjson'] as const;
 
 export const DEFAULT_EVIDENCE_ROWS = 10;
 export const MAX_EVIDENCE_ROWS = 1_000;
-export const DEFAULT_MEMORY_MIB = 1_024;
+export const DEFAULT_MEMORY_MIB = 256;
 export const MIN_MEMORY_MIB = 64;
 
 export const SCAN_OPTIONS: readonly OptionText[] = [
