@@ -147,7 +147,7 @@ function bySampleOrder(left: SampledRow, right: SampledRow): number {
   return left.order - right.order || (pairId(left.place) < pairId(right.place) ? -1 : 1);
 }
 
-export function pairId(place: RowPlace): string {
+function pairId(place: RowPlace): string {
   return `${place.messageHi}.${place.messageLo}.${place.recipientHi}.${place.recipientLo}`;
 }
 
