@@ -5,6 +5,7 @@
 
 import type { DateOrder } from './event-time.ts';
 import type { FileLedger } from './ledger.ts';
+import type { DeadLetter } from './ports.ts';
 
 /** Envelopes of a newer schema are refused: an older worker must not guess. */
 export const ENVELOPE_SCHEMA = 1;
@@ -45,6 +46,13 @@ export interface RowsHeader {
   line: number;
   /** Physical records in the payload. */
   records: number;
+  /** JSON objects around the first record, as in `{"value":[`: where a reader stands that begins here. Absent for 0. */
+  wrappers?: number;
+  /**
+   * The payload is one refused record, or the start of a very long one, and this is what reading the whole
+   * export said of it. Only where reading the payload alone would not say the same.
+   */
+  refusal?: DeadLetter;
 }
 
 /** Follows the last rows of an export: its line of the ledger, without the counts that identity makes. */

@@ -30,11 +30,15 @@ export interface JsonReaderOptions {
   startLine: number;
   /** The decoder's. */
   storedLength: StoredLength;
+  /** Objects around the first byte pushed, where reading begins in the middle of a file; 0 by default. */
+  startWrappers?: number;
 }
 
 export interface JsonReader extends RecordReader {
   push(bytes: Uint8Array, start: number, end: number): void;
   finish(): void;
+  /** Objects around the elements that are being read: the `startWrappers` of who begins with the record handed out. */
+  readonly wrappers: number;
   /** Decoded bytes looked at again after a refused element. */
   readonly rescannedBytes: number;
 }
@@ -194,6 +198,8 @@ interface ElementSink {
   reject(letter: DeadLetter): void;
 }
 
+type SplitterOptions = Pick<JsonReaderOptions, 'startOffset' | 'startLine' | 'storedLength' | 'startWrappers'>;
+
 class ElementSplitter implements JsonReader {
   rescannedBytes = 0;
 
@@ -211,8 +217,7 @@ class ElementSplitter implements JsonReader {
   private position = 0;
 
   private state = BETWEEN;
-  /** Objects around the elements. */
-  private wrappers = 0;
+  wrappers: number;
 
   /* Where the scan of an element or member stands; it began at `mark`. */
   private depth = 0;
@@ -232,7 +237,8 @@ class ElementSplitter implements JsonReader {
   private isFirstOnLine = false;
   private previous = 0;
 
-  constructor(options: { startOffset: number; startLine: number; storedLength: StoredLength }, sink: ElementSink) {
+  constructor(options: SplitterOptions, sink: ElementSink) {
+    this.wrappers = options.startWrappers ?? 0;
     this.offset = options.startOffset;
     this.line = options.startLine;
     this.storedLength = options.storedLength;

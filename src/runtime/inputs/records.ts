@@ -27,6 +27,8 @@ export interface RecordStart {
   /** Stored offset and physical line of the record to begin with. */
   offset: number;
   line: number;
+  /** JSON objects around that record; 0 by default. */
+  wrappers?: number;
 }
 
 /** Reading from the start of a file. */
@@ -40,6 +42,8 @@ export interface StoredRecordReader {
   finish(): void | Promise<void>;
   /** Bytes that are no UTF-8 in a UTF-8 file, read as question marks. */
   readonly replacedBytes: number;
+  /** JSON objects around the record that was handed out last. */
+  readonly wrappers: number;
 }
 
 /** Reads records from the chunks of a file that begin at `start.pushedOffset`. */
@@ -51,10 +55,15 @@ export function createStoredRecordReader(
 ): StoredRecordReader {
   const decoder = createDecoder(layout.encoding, { skipBytes: start.offset - start.pushedOffset });
   const place = { startOffset: start.offset, startLine: start.line, storedLength: decoder.storedLength };
-  const reader: RecordReader =
+  const json =
     layout.shape === 'json'
-      ? createJsonReader({ ...place, columns: layout.header, canonicalColumn }, handler)
-      : createCsvReader({ ...place, delimiter: layout.delimiter, columns: layout.columns.length }, handler);
+      ? createJsonReader(
+          { ...place, columns: layout.header, canonicalColumn, startWrappers: start.wrappers ?? 0 },
+          handler,
+        )
+      : null;
+  const reader: RecordReader =
+    json ?? createCsvReader({ ...place, delimiter: layout.delimiter, columns: layout.columns.length }, handler);
   const pushDecoded = (bytes: Uint8Array): void | Promise<void> =>
     bytes.length === 0 ? undefined : reader.push(bytes, 0, bytes.length);
   const mender = layout.encoding === 'utf-8' ? new Utf8Mender() : null;
@@ -70,6 +79,9 @@ export function createStoredRecordReader(
     },
     get replacedBytes() {
       return mender?.replaced ?? 0;
+    },
+    get wrappers() {
+      return json?.wrappers ?? 0;
     },
   };
 }
