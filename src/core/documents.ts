@@ -55,7 +55,7 @@ export function describeIncidents(
   options: DocumentOptions,
   reportSinceMs: number | null,
 ): DescribedIncidents {
-  const describer = new Describer(walk, texts, chosen, options);
+  const describer = new IncidentDescriber(walk, texts, chosen, options);
   const taken = new Set<string>();
   const described: { document: IncidentDocument; pointers: EvidencePointer[] }[] = [];
   for (const incident of walk.incidents) {
@@ -74,7 +74,8 @@ export function describeIncidents(
   };
 }
 
-class Describer {
+/** Makes ids and documents of a walk's incidents, one at a time. */
+export class IncidentDescriber {
   readonly #walk: Walk;
   readonly #texts: TextSource;
   readonly #chosen: ChosenTexts;

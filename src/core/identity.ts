@@ -157,6 +157,29 @@ export class PairTable implements PairSink {
     if (this.#count * 4 > (mask + 1) * 3) this.#grow();
   }
 
+  /** Index of the record of the same pair; -1 where there is none. */
+  find(words: Uint32Array, base: number): number {
+    const slots = this.#slots;
+    const mask = slots.length / 2 - 1;
+    let slot = slotOf(words[base + MESSAGE_LO], words[base + RECIPIENT_LO], mask);
+    for (;;) {
+      const entry = slots[slot * 2];
+      if (entry === 0) return -1;
+      if (slots[slot * 2 + 1] === words[base + MESSAGE_HI]) {
+        const known = this.#words[(entry - 1) >>> SEGMENT_SHIFT];
+        const knownBase = ((entry - 1) & SEGMENT_MASK) * RECORD_WORDS;
+        if (
+          known[knownBase + MESSAGE_LO] === words[base + MESSAGE_LO] &&
+          known[knownBase + RECIPIENT_LO] === words[base + RECIPIENT_LO] &&
+          known[knownBase + RECIPIENT_HI] === words[base + RECIPIENT_HI]
+        ) {
+          return entry - 1;
+        }
+      }
+      slot = (slot + 1) & mask;
+    }
+  }
+
   /** Calls `visit` with every merged record, in no particular order. */
   forEach(visit: (words: Uint32Array, doubles: Float64Array, base: number, doubleBase: number) => void): void {
     for (let index = 0; index < this.#count; index++) {

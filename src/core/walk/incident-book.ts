@@ -206,6 +206,21 @@ export class IncidentBook {
     for (const incident of this.#open.all) this.#judge(incident);
   }
 
+  /**
+   * The incidents as `finish` would leave them now, while the walk goes on: what is open is judged, and
+   * closed where now is late enough, on views that leave the incidents themselves as they are.
+   */
+  at(nowMs: number): Incident[] {
+    return this.#incidents.map((incident) => {
+      if (!incident.isOpen) return incident;
+      // Judging writes plain properties only, so a view that inherits everything else is enough.
+      const view: Incident = Object.create(incident);
+      if (incident.lastActiveMs <= nowMs - CLOSE_AFTER_MS) view.closedMs = incident.lastActiveMs + CLOSE_AFTER_MS;
+      this.#judge(view);
+      return view;
+    });
+  }
+
   #takeHit(hit: Hit, timeMs: number): Incident {
     const owner = this.#owners.get(hit.member.id);
     if (owner?.isOpen && this.#withNewRow.has(owner)) {

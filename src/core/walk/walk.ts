@@ -254,6 +254,11 @@ export class Walk {
     return this.#book.incidents;
   }
 
+  /** The incidents as they would be if `nowMs` were the end; the walk can go on. */
+  incidentsAt(nowMs: number): readonly Incident[] {
+    return this.#book.at(nowMs);
+  }
+
   /** First and last event time, days with rows, and distinct pairs: what was looked at. */
   get seen(): Omit<ScanSummary, 'acceptedDomains'> {
     const none = this.#counts.days === 0;

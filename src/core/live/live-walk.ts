@@ -1,0 +1,246 @@
+/**
+ * The walk over rows that keep arriving, in any order and more than once. Pairs of open days are kept
+ * and merged; a row behind the head goes back to the last snapshot before it and walks again; days that
+ * the watermark has passed by the allowed lateness are sealed: their rows go, their effect stays. The
+ * incidents are those of one walk over all rows, whatever the order in which they came.
+ */
+
+import { DAY_MS, HOUR_MS } from '../calendar.ts';
+import type { ObservationCounts, PairTable } from '../identity.ts';
+import { type SortedBlock, visitDays } from '../order.ts';
+import { fileOf, RECORD_DOUBLES, RECORD_WORDS, type RecordScratch } from '../record.ts';
+import { movePlaces, type StatePlace } from '../walk/state-places.ts';
+import type { Walk, WalkState } from '../walk/walk.ts';
+import { OpenPairs } from './open-pairs.ts';
+import { SealedPairs } from './sealed-pairs.ts';
+
+/** L: a day is sealed when the watermark passes its end by this. */
+export const ALLOWED_LATENESS_MS = DAY_MS;
+/** Snapshots of the last day are taken at each step of event time. */
+const STEP_MS = 6 * HOUR_MS;
+/** Steps further behind the latest row get none: only a bulk load has them, and it is sealed at once. */
+const STEPS_KEPT_MS = 2 * DAY_MS;
+/** Rows between snapshots near the head, where most late rows fall, and how many of them are kept. */
+const HEAD_ROWS = 2_000;
+const HEADS_KEPT = 3;
+
+interface Snapshot {
+  /** All rows up to this time were walked, none after it. */
+  throughMs: number;
+  isHead: boolean;
+  state: WalkState;
+}
+
+/** What survives the process: everything about sealed days. Open days are replayed from the log. */
+export interface SealedState {
+  /** First open day; null while nothing is sealed. */
+  openDay: number | null;
+  walk: WalkState | null;
+  pairs: ReturnType<SealedPairs['save']>;
+}
+
+export interface LiveWalkOptions {
+  createWalk: () => Walk;
+  createTable: () => PairTable;
+  counts: ObservationCounts;
+}
+
+export class LiveWalk {
+  readonly #options: LiveWalkOptions;
+  readonly #pairs: OpenPairs;
+  readonly #sealed = new SealedPairs();
+  #walk: Walk;
+  #base: WalkState | null = null;
+  #openDay: number | null = null;
+  #headMs = Number.NEGATIVE_INFINITY;
+  #rowsSinceSnapshot = 0;
+  #snapshots: Snapshot[] = [];
+  #watermarkMs = Number.NEGATIVE_INFINITY;
+  #lateFromMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: LiveWalkOptions) {
+    this.#options = options;
+    this.#pairs = new OpenPairs(options.createTable);
+    this.#walk = options.createWalk();
+  }
+
+  /** The walk as far as `settle` brought it. */
+  get walk(): Walk {
+    return this.#walk;
+  }
+
+  /** Latest event time accepted, never past the present at which its row came. */
+  get watermarkMs(): number {
+    return this.#watermarkMs;
+  }
+
+  /** Start of the first open day; rows before are behind the seal. */
+  get openFromMs(): number {
+    return this.#openDay === null ? Number.NEGATIVE_INFINITY : this.#openDay * DAY_MS;
+  }
+
+  /** Pairs of open days. */
+  get openPairs(): number {
+    return this.#pairs.size;
+  }
+
+  /** Earliest time behind the seal that rows came for since it was last asked; infinite for none. */
+  takeLateFromMs(): number {
+    const lateFromMs = this.#lateFromMs;
+    this.#lateFromMs = Number.POSITIVE_INFINITY;
+    return lateFromMs;
+  }
+
+  /** Takes an observation that came at `nowMs`. It counts in the ledger at once and in the walk with `settle`. */
+  observe(observation: RecordScratch, nowMs: number): void {
+    const timeMs = observation.doubles[0];
+    const isBehind = timeMs < this.openFromMs;
+    if (this.#pairs.has(observation)) {
+      if (isBehind) this.#late(observation, 'duplicate', timeMs);
+      else this.#pairs.add(observation);
+      return;
+    }
+    const known = this.#sealed.observe(observation.words, 0, timeMs);
+    if (known !== 'unknown') {
+      if (known === 'duplicate') this.#count(observation, 'duplicate');
+      else this.#late(observation, known === 'updated' ? 'updated' : 'duplicate', timeMs);
+      return;
+    }
+    if (isBehind) {
+      this.#sealed.remember(observation.words, 0, timeMs);
+      this.#late(observation, 'accepted', timeMs);
+      return;
+    }
+    this.#pairs.add(observation);
+    this.#watermarkMs = Math.max(this.#watermarkMs, Math.min(timeMs, nowMs));
+  }
+
+  /**
+   * Walks what has arrived. Returns the time from which on anything may be different now, null where
+   * nothing has changed.
+   */
+  settle(): number | null {
+    const changedFromMs = this.#pairs.changedFromMs;
+    if (changedFromMs === Number.POSITIVE_INFINITY) return null;
+    if (changedFromMs <= this.#headMs) this.#rewind(changedFromMs);
+    this.#walkTo(Number.POSITIVE_INFINITY);
+    this.#pairs.settled();
+    return changedFromMs;
+  }
+
+  /** The day that would be the first open one if all were sealed that the watermark allows; null for no change. */
+  get sealableDay(): number | null {
+    if (this.#watermarkMs === Number.NEGATIVE_INFINITY) return null;
+    const day = Math.floor((this.#watermarkMs - ALLOWED_LATENESS_MS) / DAY_MS);
+    return this.#openDay === null || day > this.#openDay ? day : null;
+  }
+
+  /**
+   * Seals the days before `openDay`. `move` is asked for every row that incidents and mailboxes of the
+   * sealed days may still show, and answers with the place where its texts stay readable.
+   */
+  seal(openDay: number, move: <Place extends StatePlace>(place: Place) => Place): void {
+    this.settle();
+    const openFromMs = openDay * DAY_MS;
+    if (this.#headMs >= openFromMs) this.#rewind(openFromMs);
+    this.#walkTo(openFromMs);
+    const base = this.#walk.save();
+    movePlaces(base, move);
+    this.#base = base;
+    this.#openDay = openDay;
+    this.#pairs.removeBefore(openFromMs, (words, record, timeMs) => this.#sealed.remember(words, record, timeMs));
+    this.#sealed.forgetBefore(openFromMs);
+    // Later snapshots still show rows at their old places.
+    this.#snapshots = [];
+    this.#toBase();
+    this.#walkTo(Number.POSITIVE_INFINITY);
+  }
+
+  save(): SealedState {
+    return { openDay: this.#openDay, walk: this.#base, pairs: this.#sealed.save() };
+  }
+
+  /** Goes on from a saved state, without open rows: they are replayed. To be called before any row. */
+  load(state: SealedState): void {
+    this.#openDay = state.openDay;
+    this.#base = state.walk;
+    this.#sealed.load(state.pairs);
+    this.#toBase();
+  }
+
+  #late(observation: RecordScratch, counted: 'accepted' | 'updated' | 'duplicate', timeMs: number): void {
+    this.#lateFromMs = Math.min(this.#lateFromMs, timeMs);
+    this.#count(observation, counted);
+  }
+
+  #count(observation: RecordScratch, counted: 'accepted' | 'updated' | 'duplicate'): void {
+    this.#options.counts.count(counted, fileOf(observation.words, 0));
+  }
+
+  #rewind(beforeMs: number): void {
+    while ((this.#snapshots.at(-1)?.throughMs ?? Number.NEGATIVE_INFINITY) >= beforeMs) this.#snapshots.pop();
+    const snapshot = this.#snapshots.at(-1);
+    if (snapshot === undefined) {
+      this.#toBase();
+      return;
+    }
+    this.#walk.load(snapshot.state);
+    this.#headMs = snapshot.throughMs;
+    this.#rowsSinceSnapshot = 0;
+  }
+
+  #toBase(): void {
+    if (this.#base === null) this.#walk = this.#options.createWalk();
+    else this.#walk.load(this.#base);
+    // Event times are whole milliseconds: nothing lies between.
+    this.#headMs = this.openFromMs - 1;
+    this.#rowsSinceSnapshot = 0;
+  }
+
+  #walkTo(untilMs: number): void {
+    const rows = this.#pairs.between(this.#headMs, untilMs);
+    if (rows.size === 0) return;
+    const latestMs = latestOf(rows);
+    visitDays(rows, (block) => this.#walkBlock(block, latestMs));
+    if (this.#rowsSinceSnapshot >= HEAD_ROWS && untilMs === Number.POSITIVE_INFINITY) this.#snapshot(true);
+  }
+
+  /** Walks a block in steps, with a snapshot before the first row of each. */
+  #walkBlock(block: SortedBlock, latestMs: number): void {
+    let first = 0;
+    while (first < block.count) {
+      const firstMs = block.doubles[first * RECORD_DOUBLES];
+      const step = Math.floor(firstMs / STEP_MS);
+      let end = first + 1;
+      while (end < block.count && block.doubles[end * RECORD_DOUBLES] < (step + 1) * STEP_MS) end++;
+      const isNewStep = this.#rowsSinceSnapshot > 0 && Math.floor(this.#headMs / STEP_MS) !== step;
+      if (isNewStep && firstMs > latestMs - STEPS_KEPT_MS) this.#snapshot(false);
+      this.#walk.block({
+        words: block.words.subarray(first * RECORD_WORDS, end * RECORD_WORDS),
+        doubles: block.doubles.subarray(first * RECORD_DOUBLES, end * RECORD_DOUBLES),
+        count: end - first,
+      });
+      this.#headMs = block.doubles[(end - 1) * RECORD_DOUBLES];
+      this.#rowsSinceSnapshot += end - first;
+      first = end;
+    }
+  }
+
+  #snapshot(isHead: boolean): void {
+    this.#snapshots.push({ throughMs: this.#headMs, isHead, state: this.#walk.save() });
+    this.#rowsSinceSnapshot = 0;
+    let heads = 0;
+    const oldestMs = this.#headMs - STEPS_KEPT_MS;
+    for (let index = this.#snapshots.length - 1; index >= 0; index--) {
+      const { throughMs, isHead: head } = this.#snapshots[index];
+      if (head) heads++;
+      if (head ? heads > HEADS_KEPT : throughMs < oldestMs) this.#snapshots.splice(index, 1);
+    }
+  }
+}
+
+function latestOf(rows: { size: number; timeOf(index: number): number }): number {
+  let latestMs = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < rows.size; index++) latestMs = Math.max(latestMs, rows.timeOf(index));
+  return latestMs;
+}

@@ -1,0 +1,112 @@
+/** The merged pairs of open days, and what has changed among them since they were walked. */
+
+import { HOUR_MS } from '../calendar.ts';
+import type { PairTable } from '../identity.ts';
+import type { RecordSource } from '../order.ts';
+import { createRecordScratch, RECORD_WORDS, type RecordScratch } from '../record.ts';
+
+export class OpenPairs {
+  readonly #createTable: () => PairTable;
+  #table: PairTable;
+  /** Indexes of records by the hour of their time; one that moved to an earlier hour stays in the later one too. */
+  #hours = new Map<number, number[]>();
+  #changedFromMs = Number.POSITIVE_INFINITY;
+  readonly #before = createRecordScratch();
+  readonly #after = createRecordScratch();
+
+  constructor(createTable: () => PairTable) {
+    this.#createTable = createTable;
+    this.#table = createTable();
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Earliest time of a pair that was added or changed since `settled` was called; infinite where none was. */
+  get changedFromMs(): number {
+    return this.#changedFromMs;
+  }
+
+  settled(): void {
+    this.#changedFromMs = Number.POSITIVE_INFINITY;
+  }
+
+  has(observation: RecordScratch): boolean {
+    return this.#table.find(observation.words, 0) >= 0;
+  }
+
+  /** Adds an observation or merges it with what is known of its pair. */
+  add(observation: RecordScratch): void {
+    const table = this.#table;
+    const known = table.find(observation.words, 0);
+    if (known < 0) {
+      table.add(observation);
+      this.#note(table.size - 1, observation.doubles[0]);
+      return;
+    }
+    table.copyTo(known, this.#before.words, 0);
+    table.add(observation);
+    table.copyTo(known, this.#after.words, 0);
+    const beforeMs = this.#before.doubles[0];
+    const afterMs = this.#after.doubles[0];
+    if (afterMs !== beforeMs) this.#note(known, afterMs);
+    else if (differs(this.#before.words, this.#after.words)) {
+      this.#changedFromMs = Math.min(this.#changedFromMs, afterMs);
+    }
+  }
+
+  /** The pairs with a time in `(afterMs, untilMs)`, in any order. */
+  between(afterMs: number, untilMs: number): RecordSource {
+    const table = this.#table;
+    const indexes: number[] = [];
+    const lastHour = Math.ceil(untilMs / HOUR_MS);
+    for (const [hour, members] of this.#hours) {
+      if (hour > lastHour || (hour + 1) * HOUR_MS <= afterMs) continue;
+      for (const index of members) {
+        const timeMs = table.timeOf(index);
+        if (timeMs > afterMs && timeMs < untilMs && Math.floor(timeMs / HOUR_MS) === hour) indexes.push(index);
+      }
+    }
+    return {
+      size: indexes.length,
+      timeOf: (index) => table.timeOf(indexes[index]),
+      copyTo: (index, target, base) => table.copyTo(indexes[index], target, base),
+    };
+  }
+
+  /** Takes out the pairs before `timeMs` and hands each to `visit`. */
+  removeBefore(timeMs: number, visit: (words: Uint32Array, base: number, timeMs: number) => void): void {
+    const kept = this.#createTable();
+    this.#hours = new Map();
+    const previous = this.#table;
+    this.#table = kept;
+    previous.forEach((words, doubles, base, doubleBase) => {
+      const recordMs = doubles[doubleBase];
+      if (recordMs < timeMs) {
+        visit(words, base, recordMs);
+        return;
+      }
+      kept.addAt(words, doubles, base, doubleBase, true);
+      this.#remember(kept.size - 1, recordMs);
+    });
+  }
+
+  #note(index: number, timeMs: number): void {
+    this.#remember(index, timeMs);
+    this.#changedFromMs = Math.min(this.#changedFromMs, timeMs);
+  }
+
+  #remember(index: number, timeMs: number): void {
+    const hour = Math.floor(timeMs / HOUR_MS);
+    const members = this.#hours.get(hour);
+    if (members === undefined) this.#hours.set(hour, [index]);
+    else members.push(index);
+  }
+}
+
+/** Whether records differ in anything but their position. */
+function differs(before: Uint32Array, after: Uint32Array): boolean {
+  for (let word = 0; word < RECORD_WORDS; word++) if (before[word] !== after[word]) return true;
+  return false;
+}
