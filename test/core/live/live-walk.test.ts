@@ -27,6 +27,8 @@ const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const rows: Row[] = [
   ...ordinary(MONDAY, 9),
   ...relay({ start: MONDAY + 6 * DAY_MS + 22 * HOUR_MS, count: 150, everyMs: 60_000 }),
+  // At the same times: rows of one moment are one batch, however they arrive.
+  ...relay({ start: MONDAY + 6 * DAY_MS + 22 * HOUR_MS, count: 150, everyMs: 60_000 }, () => 'y.example'),
   ...relay(
     { start: MONDAY + 8 * DAY_MS - 600_000, count: 60, everyMs: 30_000, fromIp: '198.51.100.99' },
     () => 'z.example',
@@ -95,6 +97,7 @@ describe('a walk over rows that keep arriving', () => {
             .sort((left, right) => left.atMs - right.atMs)
             .map(({ row }) => row);
           const subject = new Subject();
+          const seen = new Set<string>();
           for (let first = 0; first < arriving.length; ) {
             const end = first + 1 + Math.floor(random() * perChunk * 2);
             const headMs = subject.live.walk.seen.lastMs ?? 0;
@@ -102,7 +105,11 @@ describe('a walk over rows that keep arriving', () => {
             if (chunk.some((row) => timeOf(row.time) <= headMs)) rewinds++;
             subject.take(chunk);
             first = end;
-            if (random() < 0.8) subject.settle();
+            for (const row of chunk) seen.add(row.traceId as string);
+            if (random() < 0.8) {
+              subject.settle();
+              expect(subject.live.walk.seen.pairs).toBe(seen.size);
+            }
             if (random() < 0.3) subject.live.walk.incidentsAt(subject.live.walk.seen.lastMs ?? 0);
             if (random() < 0.02) subject.restart(arriving.slice(0, end));
           }
