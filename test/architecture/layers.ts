@@ -32,7 +32,7 @@ export const PURE_FOLDERS = ['core', 'readers', 'formats', 'detectors'];
  * the file system; what reads and writes files is `files`.
  */
 const BUILT_IN: Record<string, readonly string[]> = {
-  core: ['crypto', 'url'],
+  core: ['crypto', 'url', 'zlib'],
   readers: ['buffer', 'stream', 'stream/promises', 'string_decoder'],
   formats: [],
   detectors: [],
