@@ -23,6 +23,14 @@ import type { DeadLetter, PairSink, TextSource } from '../core/ports.ts';
 import { MAX_FILES } from '../core/record.ts';
 import type { TraceFormat } from '../formats/format.ts';
 import { type RowContext, RowExtractor } from '../formats/row.ts';
+import {
+  LOOKED_AT_BYTES,
+  LOOKED_AT_REFUSALS,
+  MORE_RESULTS,
+  readingWarnings,
+  refusedText,
+  TYPE_LINE,
+} from './inputs/after-reading.ts';
 import { type Candidate, lookAt, readFailure, refuseMostlyUnreadable, settleDates } from './inputs/candidate.ts';
 import type { FileLayout } from './inputs/layout.ts';
 import {
@@ -105,11 +113,6 @@ interface Prepared extends PreparedInputs {
   readonly context: RowContext;
   readonly positions: PositionReader;
 }
-
-/** Lines of a report at which Microsoft's service stops (Start-HistoricalSearch). */
-const REPORT_LINES = 100_000;
-/** Refused lines of a file that are looked at for what PowerShell writes between rows. */
-const LOOKED_AT_REFUSALS = 1000;
 
 /**
  * Finds the exports behind the paths, tells their layout, settles the order of their dates and tries
@@ -216,7 +219,7 @@ async function readFile(
     },
     reject(letter) {
       records += 1;
-      const line = refusals++ < LOOKED_AT_REFUSALS ? refusedText(prepared, number, layout, letter) : '';
+      const line = refusals++ < LOOKED_AT_REFUSALS ? textOfRefused(prepared, number, layout, letter) : '';
       saysMoreResults ||= MORE_RESULTS.test(line);
       if (TYPE_LINE.test(line)) counter.drop('repeated_header');
       else counter.deadLetter(letter);
@@ -245,34 +248,17 @@ async function readFile(
   rows.read = extractor.rows + lost;
   ledger.first = extractor.firstMs === null ? null : new Date(extractor.firstMs).toISOString();
   ledger.last = extractor.lastMs === null ? null : new Date(extractor.lastMs).toISOString();
-  const warn = (text: string): void => {
+  for (const text of readingWarnings({ records, replacedBytes: reader.replacedBytes, saysMoreResults })) {
     ledger.warnings.push(text);
     prepared.warnings.push(`${candidate.found.path}: ${text}`);
-  };
-  if (reader.replacedBytes > 0) {
-    warn(`${reader.replacedBytes} bytes are no UTF-8 and were read as "?": were exports of two encodings joined?`);
-  }
-  if (records === REPORT_LINES || records + 1 === REPORT_LINES) {
-    warn(
-      'it has exactly 100,000 lines, where the service cuts reports: rows are probably missing; ask for a shorter time',
-    );
-  }
-  if (saysMoreResults) {
-    warn('Get-MessageTraceV2 said "There are more results": rows are missing; continue the export as the warning says');
   }
 }
 
-/** The warning of Get-MessageTraceV2 that its result was cut, which `*>` and transcripts put between the rows. */
-const MORE_RESULTS = /There are more results, use the following command/i;
-/** First line of every export of Windows PowerShell: in the middle of exports that were joined. */
-const TYPE_LINE = /^"?#TYPE /;
-
 /** The start of a refused line. */
-function refusedText(prepared: Prepared, number: number, layout: FileLayout, letter: DeadLetter): string {
-  const bytes = new Uint8Array(Math.min(letter.length, 200));
+function textOfRefused(prepared: Prepared, number: number, layout: FileLayout, letter: DeadLetter): string {
+  const bytes = new Uint8Array(Math.min(letter.length, LOOKED_AT_BYTES));
   const length = prepared.positions.read(number, letter.offset, bytes);
-  const encoding = layout.encoding === 'windows-1252' ? 'utf-8' : layout.encoding;
-  return new TextDecoder(encoding).decode(bytes.subarray(0, length));
+  return refusedText(bytes.subarray(0, length), layout);
 }
 
 function wantedFormat(id: string | null): TraceFormat | null {
@@ -351,7 +337,7 @@ async function assemble(
     organizations: context.organizations,
     textSource: createTextSource(
       options.tenantKey,
-      files.map(({ layout }) => layout),
+      (file) => files[file]?.layout ?? null,
       positions,
     ),
     bytesTotal: entries.reduce(
