@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { formatTime } from './calendar.ts';
-import type { ChosenTexts } from './identity.ts';
+import { ChosenTexts } from './identity.ts';
 import {
   type Contributor,
   type Contributors,
@@ -253,7 +253,7 @@ export class IncidentDescriber {
       place.recipientLo,
       place.recipientHi,
     );
-    const chosen = this.#chosen.get(`${place.messageLo}.${place.messageHi}.${place.recipientLo}.${place.recipientHi}`);
+    const chosen = this.#chosen.get(ChosenTexts.keyOf(place));
     return chosen === undefined ? text : { ...text, ...chosen };
   }
 

@@ -65,6 +65,8 @@ export interface MergeTexts {
 
 type TextField = 'sender' | 'subject' | 'messageId';
 
+export type ChosenTextsState = [pair: string, texts: Partial<Record<TextField, string>>][];
+
 /**
  * Texts that a merged pair shows although the record at its position says otherwise: only pairs
  * whose observations disagree are in here.
@@ -82,8 +84,20 @@ export class ChosenTexts {
     else texts[field] = text;
   }
 
+  save(): ChosenTextsState {
+    return [...this.#texts];
+  }
+
+  load(state: ChosenTextsState): void {
+    for (const [key, texts] of state) this.#texts.set(key, { ...texts });
+  }
+
   static key(words: Uint32Array, base: number): string {
     return `${words[base + MESSAGE_LO]}.${words[base + MESSAGE_HI]}.${words[base + RECIPIENT_LO]}.${words[base + RECIPIENT_HI]}`;
+  }
+
+  static keyOf(pair: { messageLo: number; messageHi: number; recipientLo: number; recipientHi: number }): string {
+    return `${pair.messageLo}.${pair.messageHi}.${pair.recipientLo}.${pair.recipientHi}`;
   }
 }
 

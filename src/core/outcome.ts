@@ -32,6 +32,12 @@ export const DEAD_LETTER_CODES = [
   'no_identity',
   /** A status word that no version of Exchange writes. */
   'bad_status',
+  /** The row names an organisation that is not the tenant's. */
+  'other_tenant',
+  /** An entry of the log that is no envelope, or one that was damaged. */
+  'bad_envelope',
+  /** An envelope of a tenant that has no profile here. */
+  'unknown_tenant',
 ] as const;
 export type DeadLetterCode = (typeof DEAD_LETTER_CODES)[number];
 

@@ -80,6 +80,8 @@ export interface RowContext {
   connectors: Dictionary;
   /** GUIDs and names of the tenant found in the rows, lower case. */
   organizations: { ids: string[]; names: string[] };
+  /** Whether rows of that organisation, by GUID or name in lower case, belong to this tenant; all do without it. */
+  admits?: (organization: string) => boolean;
   sinceMs: number | null;
   untilMs: number | null;
   nowMs: number;
@@ -113,6 +115,7 @@ export class RowExtractor {
   readonly #times = Float64Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
   /** The organisation of the row before: nearly always that of this one. */
   #organization = new Uint8Array(0);
+  #isForeign = false;
   /** Ids of canonical addresses by the id of their spelling, for what is no IPv4 address. */
   #sourceIds: Int32Array = new Int32Array(0);
   #spellings: Dictionary | null = null;
@@ -216,7 +219,13 @@ export class RowExtractor {
     if (roles.direction >= 0) {
       flags |= directionOf(bytes, starts[roles.direction], ends[roles.direction]) << DIRECTION_SHIFT;
     }
-    if (roles.organization >= 0) this.#noteOrganization(bytes, starts[roles.organization], ends[roles.organization]);
+    if (roles.organization >= 0) {
+      this.#noteOrganization(bytes, starts[roles.organization], ends[roles.organization]);
+      if (this.#isForeign) {
+        this.#refuse(view, 'other_tenant', 'the row is of another organization');
+        return;
+      }
+    }
 
     writePosition(words, 0, this.#file.number, view.offset);
     if (roles.recipient_status >= 0) {
@@ -345,6 +354,8 @@ export class RowExtractor {
     }
     this.#organization = new Uint8Array(bytes.subarray(start, end));
     const name = new TextDecoder().decode(this.#organization).trim().toLowerCase();
+    this.#isForeign = name !== '' && this.#context.admits?.(name) === false;
+    if (this.#isForeign) return;
     const { ids, names } = this.#context.organizations;
     const list = GUID.test(name) ? ids : names;
     if (name !== '' && list.length < MAX_ORGANIZATIONS && !list.includes(name)) list.push(name);

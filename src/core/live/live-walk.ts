@@ -128,6 +128,14 @@ export class LiveWalk {
     return changedFromMs;
   }
 
+  /** Walks everything again from the seal on: what the walk is made of has changed. */
+  rewalk(): void {
+    this.#snapshots = [];
+    this.#walk = this.#options.createWalk();
+    this.#toBase();
+    this.#pairs.changeAll();
+  }
+
   /** The day that would be the first open one if all were sealed that the watermark allows; null for no change. */
   get sealableDay(): number | null {
     if (this.#watermarkMs === Number.NEGATIVE_INFINITY) return null;
@@ -165,7 +173,7 @@ export class LiveWalk {
     this.#openDay = state.openDay;
     this.#base = state.walk;
     this.#sealed.load(state.pairs);
-    this.#toBase();
+    this.rewalk();
   }
 
   #late(observation: RecordScratch, counted: 'accepted' | 'updated' | 'duplicate', timeMs: number): void {

@@ -32,6 +32,11 @@ export class OpenPairs {
     this.#changedFromMs = Number.POSITIVE_INFINITY;
   }
 
+  /** Everything is to be walked again. */
+  changeAll(): void {
+    if (this.#table.size > 0) this.#changedFromMs = Number.NEGATIVE_INFINITY;
+  }
+
   has(observation: RecordScratch): boolean {
     return this.#table.find(observation.words, 0) >= 0;
   }

@@ -1,6 +1,5 @@
 /** Strings of single rows, read again from the exports by position. */
 
-import type { PositionReader } from '../../adapters/file/export-files.ts';
 import { AddressReader } from '../../core/address.ts';
 import { KeyedHash } from '../../core/hash.ts';
 import type { PairText, TextSource } from '../../core/ports.ts';
@@ -13,18 +12,26 @@ import { createStoredRecordReader } from './records.ts';
 /** Most records are shorter; twice as much for the two bytes of UTF-16. */
 const FIRST_READ_BYTES = 4096;
 
-/** Reads from the files of a run; `layouts` and the position reader use the same file numbers. */
+/** Bytes of exports by file number and offset. */
+export interface StoredBytes {
+  /** One past the last offset of a file. */
+  size(file: number): number;
+  /** Fills `bytes` from `offset` on as far as the file goes; returns how many were read. */
+  read(file: number, offset: number, bytes: Uint8Array): number;
+}
+
+/** Reads single rows; `layoutOf` and `positions` use the same file numbers. */
 export function createTextSource(
   hashKey: string,
-  layouts: readonly (FileLayout | null)[],
-  positions: PositionReader,
+  layoutOf: (file: number) => FileLayout | null,
+  positions: StoredBytes,
 ): TextSource {
   // Its own, so that a read in the middle of an extraction disturbs nothing.
   const addresses = new AddressReader(new KeyedHash(hashKey));
   return {
     read(file, offset, recipientLo, recipientHi): PairText {
-      const layout = layouts[file];
-      if (layout === null || layout === undefined) throw new RangeError(`file ${file} has no rows`);
+      const layout = layoutOf(file);
+      if (layout === null) throw new RangeError(`file ${file} has no rows`);
       const size = positions.size(file);
       for (let bytes = FIRST_READ_BYTES; ; bytes *= 4) {
         const chunk = new Uint8Array(Math.min(bytes, size - offset));

@@ -1,0 +1,210 @@
+/**
+ * What was published of a tenant's incidents, and what has to be written now. A published id is never
+ * renamed: where a late row changes what an id is made from, the incident adopts the published one that
+ * shares half of its pairs, and an incident that is no more is retracted.
+ */
+
+import { createHash } from 'node:crypto';
+import { DAY_MS, MINUTE_MS } from '../calendar.ts';
+import type { IncidentWrite, OutputWrite } from '../delivery.ts';
+import type { Family, IncidentDocument } from '../incident-document.ts';
+import type { Incident } from '../walk/incident.ts';
+import { alertsOf, retraction } from './alerts.ts';
+
+/** A growing incident is written at notifications and at most this often. */
+const GROWTH_EVERY_MS = MINUTE_MS;
+/** Pairs, from start to detection, by which an incident is known again. */
+const KNOWN_PAIRS = 64;
+
+export interface CurrentIncident {
+  /** The id that the incident's family, campaign key and day make. */
+  id: string;
+  incident: Incident;
+  describe(id: string): IncidentDocument;
+}
+
+/** One published incident. Plain JSON. */
+interface Entry {
+  id: string;
+  family: Family;
+  detectedMs: number;
+  pairs: string[];
+  /** What notifications depend on, as it was written. */
+  mark: string;
+  hash: string;
+  writtenMs: number;
+  /** Times it was published after it had not been, or no more. */
+  openings: number;
+  retracted: boolean;
+  /** Ids of alerts that were handed out. */
+  alerts: string[];
+  /** As written; null once nothing can take the incident back. */
+  document: IncidentDocument | null;
+}
+
+export interface PublicationState {
+  entries: Entry[];
+  /** Published id by the id that the rows make now. */
+  adopted: [made: string, published: string][];
+}
+
+export class Publication {
+  readonly #tenant: string;
+  readonly #generation: number;
+  readonly #entries = new Map<string, Entry>();
+  readonly #adopted = new Map<string, string>();
+  /** Ids whose rows changed since they were written. */
+  readonly #dirty = new Set<string>();
+
+  constructor(tenant: string, generation: number) {
+    this.#tenant = tenant;
+    this.#generation = generation;
+  }
+
+  save(): PublicationState {
+    return { entries: [...this.#entries.values()], adopted: [...this.#adopted] };
+  }
+
+  load(state: PublicationState): void {
+    for (const entry of state.entries) this.#entries.set(entry.id, entry);
+    for (const [made, published] of state.adopted) this.#adopted.set(made, published);
+  }
+
+  /** Incidents that are waiting for their next minute. */
+  get hasWaiting(): boolean {
+    return this.#dirty.size > 0;
+  }
+
+  /**
+   * The writes that bring what is stored up to date, each incident before its alerts.
+   * `changedFromMs` is the earliest time at which rows changed, null where none did.
+   */
+  update(current: readonly CurrentIncident[], changedFromMs: number | null, nowMs: number): OutputWrite[] {
+    const writes: OutputWrite[] = [];
+    if (changedFromMs !== null) writes.push(...this.#reconcile(current, nowMs));
+    for (const { id: made, incident, describe } of current) {
+      const id = this.#adopted.get(made) ?? made;
+      const entry = this.#entries.get(id);
+      const mark = markOf(incident);
+      const isTouched = changedFromMs !== null && incident.lastActiveMs >= changedFromMs - DAY_MS;
+      if (isTouched || entry === undefined || entry.mark !== mark) this.#dirty.add(id);
+      if (!this.#dirty.has(id)) continue;
+      const isNotable = entry === undefined || entry.retracted || entry.mark !== mark;
+      if (!isNotable && nowMs < entry.writtenMs + GROWTH_EVERY_MS) continue;
+      this.#dirty.delete(id);
+      writes.push(...this.#publish(id, incident, mark, describe(id), nowMs));
+    }
+    return writes;
+  }
+
+  /** Incidents that ended and were detected before this time can never be retracted: their documents are let go. */
+  sealBefore(timeMs: number): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.detectedMs < timeMs && !entry.mark.startsWith('open')) entry.document = null;
+    }
+  }
+
+  #publish(id: string, incident: Incident, mark: string, document: IncidentDocument, nowMs: number): OutputWrite[] {
+    const hash = hashOf(document);
+    const known = this.#entries.get(id);
+    const isBack = known?.retracted ?? false;
+    if (known !== undefined && !isBack && known.hash === hash) {
+      known.mark = mark;
+      return [];
+    }
+    const entry: Entry = {
+      id,
+      family: incident.family,
+      detectedMs: incident.detectedMs,
+      pairs: pairsOf(incident),
+      mark,
+      hash,
+      writtenMs: nowMs,
+      openings: (known?.openings ?? 0) + (known === undefined || isBack ? 1 : 0),
+      retracted: false,
+      alerts: known?.alerts ?? [],
+      document,
+    };
+    this.#entries.set(id, entry);
+    const alerts = alertsOf(document, entry.openings, nowMs).filter((alert) => !entry.alerts.includes(alert.id));
+    entry.alerts = [...entry.alerts, ...alerts.map((alert) => alert.id)];
+    return [this.#write(document, null), ...alerts];
+  }
+
+  /** Finds the published incidents that the rows no longer make: adopted by another, or retracted. */
+  #reconcile(current: readonly CurrentIncident[], nowMs: number): OutputWrite[] {
+    const made = new Set(current.map(({ id }) => id));
+    for (const id of this.#adopted.keys()) if (!made.has(id)) this.#adopted.delete(id);
+    const held = new Set(current.map(({ id }) => this.#adopted.get(id) ?? id));
+    const gone = [...this.#entries.values()]
+      .filter((entry) => !entry.retracted && entry.document !== null && !held.has(entry.id))
+      .sort((left, right) => left.detectedMs - right.detectedMs || (left.id < right.id ? -1 : 1));
+    const writes: OutputWrite[] = [];
+    for (const entry of gone) {
+      const heirs = current.filter(({ incident }) => incident.family === entry.family && sharesHalf(entry, incident));
+      const free = heirs.find(({ id }) => !this.#adopted.has(id) && !this.#entries.has(id));
+      if (free !== undefined) {
+        this.#adopted.set(free.id, entry.id);
+        continue;
+      }
+      const heir = heirs[0] === undefined ? null : (this.#adopted.get(heirs[0].id) ?? heirs[0].id);
+      writes.push(...this.#retract(entry, heir, nowMs));
+    }
+    return writes;
+  }
+
+  #retract(entry: Entry, mergedInto: string | null, nowMs: number): OutputWrite[] {
+    const last = entry.document as IncidentDocument;
+    const document = retractedDocument(last);
+    entry.retracted = true;
+    entry.mark = 'retracted';
+    entry.hash = '';
+    entry.writtenMs = nowMs;
+    entry.document = document;
+    this.#dirty.delete(entry.id);
+    return [this.#write(document, mergedInto), retraction(document, entry.openings, nowMs)];
+  }
+
+  #write(document: IncidentDocument, mergedInto: string | null): IncidentWrite {
+    return {
+      kind: 'incident',
+      id: document.event.id,
+      tenant: this.#tenant,
+      generation: this.#generation,
+      document,
+      mergedInto,
+    };
+  }
+}
+
+function retractedDocument(document: IncidentDocument): IncidentDocument {
+  const { relaywatch } = document;
+  return { ...document, relaywatch: { ...relaywatch, incident: { ...relaywatch.incident, state: 'retracted' } } };
+}
+
+function markOf(incident: Incident): string {
+  const { isOpen, reopenedCount, escalations, severity, type } = incident;
+  return [isOpen ? 'open' : 'closed', reopenedCount, escalations.length, severity, type].join('|');
+}
+
+function hashOf(document: IncidentDocument): string {
+  return createHash('sha256').update(JSON.stringify(document)).digest('hex').slice(0, 32);
+}
+
+/** Pairs of the incident up to its detection: the first ones and a sample that is the same in every run. */
+function pairsOf(incident: Incident): string[] {
+  return incident.totals.sample
+    .filter((place) => place.timeMs <= incident.detectedMs)
+    .slice(0, KNOWN_PAIRS)
+    .map(({ messageHi, messageLo, recipientHi, recipientLo }) =>
+      [messageHi, messageLo, recipientHi, recipientLo].map((word) => word.toString(36)).join('.'),
+    );
+}
+
+/** Whether they share at least half of the pairs that either was detected by. */
+function sharesHalf(entry: Entry, incident: Incident): boolean {
+  const pairs = pairsOf(incident);
+  const known = new Set(entry.pairs);
+  const shared = pairs.filter((pair) => known.has(pair)).length;
+  return shared > 0 && (shared * 2 >= known.size || shared * 2 >= pairs.length);
+}

@@ -1,0 +1,320 @@
+/**
+ * The detector: consumes partitions of envelopes, walks what arrived, writes what changed, checkpoints.
+ * Always in this order: walk, write, checkpoint, commit. A crash between any two of them replays to the
+ * same documents with the same ids.
+ */
+
+import { createHash } from 'node:crypto';
+import { HOUR_MS } from '../../core/calendar.ts';
+import { type CheckpointStore, Fenced } from '../../core/checkpoint.ts';
+import type { OutputStore, OutputWrite } from '../../core/delivery.ts';
+import type { LogEntry, PartitionHandler } from '../../core/envelope-log.ts';
+import { RelaywatchError } from '../../core/outcome.ts';
+import { deadEntryWrite } from './dead-letters.ts';
+import { gapFinding } from './findings.ts';
+import { decodeBase, encodeBase } from './state-codec.ts';
+import { TenantDetector, type TenantProfile, type TenantProgress, tenantPartName } from './tenant-detector.ts';
+
+/** Days are sealed when nothing has come for so long: files that are still read must not find their days shut. */
+const SEAL_QUIET_MS = 10_000;
+/** Where rows never stop coming, days that could be sealed wait no longer than this. */
+const SEAL_PATIENCE_MS = HOUR_MS;
+/** While a backlog is read, what arrived is walked at most this often. */
+const SETTLE_EVERY_MS = 500;
+
+export interface DetectWorkerOptions {
+  /** Names the state: workers of one pipeline share it. */
+  pipeline: string;
+  profiles: ReadonlyMap<string, TenantProfile>;
+  checkpoints: CheckpointStore;
+  outputs: OutputStore;
+  /** Wall time in milliseconds. */
+  now: () => number;
+  /** A tenant's rows came behind the seal, from this event time on: a rescan is due. Resolves when that is durable. */
+  onLate: (tenant: string, fromMs: number) => Promise<void>;
+  /** Files are being read whose rows may be older than what was read: nothing is sealed. */
+  isHeld?: () => boolean;
+  observer?: DetectObserver;
+}
+
+/** What telemetry sees; numbers alone, no address and no subject. */
+export interface DetectObserver {
+  delivered(partition: number, writes: readonly OutputWrite[], refused: number): void;
+  checkpointed(partition: number, nextOffset: number): void;
+  behind(partition: number, entries: number): void;
+}
+
+interface Manifest {
+  pipeline: string;
+  /** First entry that was not taken in. */
+  nextOffset: number;
+  tenants: { key: string; part: string | null; progress: TenantProgress }[];
+}
+
+interface Partition {
+  generation: number;
+  /** Saved tenants that have no profile now: kept as they are, for when it comes back. */
+  parked: Manifest['tenants'];
+  /** Next entry that the log will give. */
+  readOffset: number;
+  tenants: Map<string, { detector: TenantDetector; part: string | null }>;
+  nextOffset: number;
+  /** Entries before this are replayed: they were counted and published. */
+  replayUntil: number;
+  /** Alerts written since the checkpoint may be there already. */
+  verifyAlerts: boolean;
+  letters: OutputWrite[];
+  lastEntryMs: number;
+  lastSettleMs: number;
+  sealableSinceMs: number | null;
+  isDirty: boolean;
+}
+
+export class DetectWorker implements PartitionHandler {
+  readonly #options: DetectWorkerOptions;
+  readonly #partitions = new Map<number, Partition>();
+  readonly #stop = new AbortController();
+
+  constructor(options: DetectWorkerOptions) {
+    this.#options = options;
+  }
+
+  /** Ends waiting for outputs, so that a stop is not held up by a server that is away. */
+  abort(): void {
+    this.#stop.abort();
+  }
+
+  async assigned(number: number, generation: number): Promise<number | null> {
+    const { checkpoints, now } = this.#options;
+    const stored = await checkpoints.claim(this.#key(number), generation);
+    const partition: Partition = {
+      generation,
+      parked: [],
+      readOffset: 0,
+      tenants: new Map(),
+      nextOffset: 0,
+      replayUntil: 0,
+      verifyAlerts: true,
+      letters: [],
+      lastEntryMs: now(),
+      lastSettleMs: 0,
+      sealableSinceMs: null,
+      isDirty: false,
+    };
+    this.#partitions.set(number, partition);
+    if (stored === null) return null;
+    const manifest = JSON.parse(Buffer.from(stored.bytes).toString()) as Manifest;
+    partition.nextOffset = manifest.nextOffset;
+    partition.replayUntil = manifest.nextOffset;
+    let oldest = manifest.nextOffset;
+    for (const tenant of manifest.tenants) {
+      const { key, part, progress } = tenant;
+      const profile = this.#options.profiles.get(key);
+      if (profile === undefined) {
+        partition.parked.push(tenant);
+        continue;
+      }
+      const detector = new TenantDetector(profile, generation);
+      const base = part === null ? null : await this.#part(number, part);
+      detector.load(base === null ? null : decodeBase(base), progress);
+      partition.tenants.set(key, { detector, part });
+      oldest = Math.min(oldest, progress.oldestLogOffset ?? oldest);
+    }
+    return oldest;
+  }
+
+  async entries(number: number, generation: number, entries: readonly LogEntry[], end: number): Promise<number | null> {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined || partition.generation !== generation) return null;
+    for (const entry of entries) this.#take(number, partition, entry);
+    const nextOffset = (entries.at(-1)?.offset ?? -1) + 1;
+    partition.readOffset = nextOffset;
+    partition.nextOffset = Math.max(partition.nextOffset, nextOffset);
+    partition.lastEntryMs = this.#options.now();
+    this.#options.observer?.behind(number, end - nextOffset);
+    // Until what was published is in memory again there is nothing to publish.
+    if (nextOffset < partition.replayUntil) return null;
+    const isBehind = nextOffset < end;
+    if (isBehind && this.#options.now() - partition.lastSettleMs < SETTLE_EVERY_MS) return null;
+    return await this.#deliver(number, partition, !isBehind);
+  }
+
+  async idle(number: number, generation: number): Promise<void> {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined || partition.generation !== generation) return;
+    if (partition.readOffset < partition.replayUntil) return;
+    await this.#deliver(number, partition, true);
+  }
+
+  async gap(number: number, expected: number, found: number): Promise<void> {
+    if (found < expected) {
+      throw new RelaywatchError({
+        code: 'log_recreated',
+        message: `partition ${number} ends at ${found}, but ${this.#key(number)} has read up to ${expected}: it is another log`,
+        hint: 'give the pipeline a new name, or remove its state, and rescan the archive',
+      });
+    }
+    await this.#options.outputs.deliver(
+      [gapFinding(this.#options.pipeline, number, expected, found, this.#options.now())],
+      this.#stop.signal,
+    );
+  }
+
+  async revoked(number: number): Promise<void> {
+    this.#partitions.delete(number);
+  }
+
+  /** Numbers for telemetry. */
+  tenants(): { tenant: string; openPairs: number; watermarkMs: number; openIncidents: number }[] {
+    return [...this.#partitions.values()].flatMap(({ tenants }) =>
+      [...tenants].map(([tenant, { detector }]) => ({
+        tenant,
+        openPairs: detector.openPairs,
+        watermarkMs: detector.watermarkMs,
+        openIncidents: detector.openIncidents,
+      })),
+    );
+  }
+
+  #take(number: number, partition: Partition, entry: LogEntry): void {
+    const isReplayed = entry.offset < partition.replayUntil;
+    const { envelope } = entry;
+    if (envelope === null) {
+      if (isReplayed) return;
+      partition.isDirty = true;
+      partition.letters.push(deadEntryWrite('bad_envelope', entry.problem ?? 'no envelope', number, entry));
+      return;
+    }
+    const { header, payload } = envelope;
+    const detector = this.#detector(partition, header.tenant);
+    if (!isReplayed) partition.isDirty = true;
+    if (detector === null) {
+      if (isReplayed) return;
+      const reason = 'the pipeline has no profile for this tenant';
+      partition.letters.push(deadEntryWrite('unknown_tenant', reason, number, entry));
+    } else if (header.kind === 'file_end') {
+      if (!isReplayed) detector.takeFileEnd(header);
+    } else {
+      try {
+        partition.letters.push(...detector.takeRows(header, payload, entry.offset, entry.appendedMs, isReplayed));
+      } catch (error) {
+        if (!(error instanceof RelaywatchError) || error.code !== 'envelope_layout') throw error;
+        if (!isReplayed) partition.letters.push(deadEntryWrite('bad_envelope', error.message, number, entry));
+      }
+    }
+  }
+
+  #detector(partition: Partition, tenant: string): TenantDetector | null {
+    const known = partition.tenants.get(tenant);
+    if (known !== undefined) return known.detector;
+    const profile = this.#options.profiles.get(tenant);
+    if (profile === undefined) return null;
+    const detector = new TenantDetector(profile, partition.generation);
+    partition.tenants.set(tenant, { detector, part: null });
+    return detector;
+  }
+
+  /** Walks, writes, checkpoints. Returns the offset up to which all is done. */
+  async #deliver(number: number, partition: Partition, isCaughtUp: boolean): Promise<number | null> {
+    const { now, outputs, observer } = this.#options;
+    const nowMs = now();
+    partition.lastSettleMs = nowMs;
+    try {
+      const writes: OutputWrite[] = partition.letters.splice(0);
+      const sealed: string[] = [];
+      const maySeal = isCaughtUp && this.#maySeal(partition, nowMs);
+      for (const [key, { detector }] of partition.tenants) {
+        detector.settle();
+        if (maySeal && detector.isSealable) {
+          detector.seal();
+          sealed.push(key);
+        }
+        writes.push(...detector.writes(nowMs, partition.nextOffset));
+        const lateFromMs = detector.takeLateFromMs();
+        if (lateFromMs !== null && partition.nextOffset > partition.replayUntil) {
+          await this.#options.onLate(key, lateFromMs);
+        }
+      }
+      if (writes.length > 0) {
+        const report = await outputs.deliver(await this.#unknownAlerts(partition, writes), this.#stop.signal);
+        observer?.delivered(number, writes, report.refused.length);
+      }
+      if (partition.isDirty || writes.length > 0 || sealed.length > 0) {
+        await this.#checkpoint(number, partition, sealed);
+        partition.isDirty = false;
+        partition.verifyAlerts = false;
+        observer?.checkpointed(number, partition.nextOffset);
+      }
+      return partition.nextOffset;
+    } catch (error) {
+      // A newer member owns the partition: what we hold is only a copy.
+      if (!(error instanceof Fenced)) throw error;
+      this.#partitions.delete(number);
+      return null;
+    }
+  }
+
+  #maySeal(partition: Partition, nowMs: number): boolean {
+    const isSealable = [...partition.tenants.values()].some(({ detector }) => detector.isSealable);
+    if (!isSealable || this.#options.isHeld?.() === true) {
+      partition.sealableSinceMs = null;
+      return false;
+    }
+    partition.sealableSinceMs ??= nowMs;
+    return nowMs - partition.lastEntryMs >= SEAL_QUIET_MS || nowMs - partition.sealableSinceMs >= SEAL_PATIENCE_MS;
+  }
+
+  /** Without the alerts that were written before a crash: their index may not be the one that is written to now. */
+  async #unknownAlerts(partition: Partition, writes: readonly OutputWrite[]): Promise<readonly OutputWrite[]> {
+    const alerts = writes.filter(({ kind }) => kind === 'alert').map(({ id }) => id);
+    if (!partition.verifyAlerts || alerts.length === 0) return writes;
+    const known = await this.#options.outputs.knownAlerts(alerts, this.#stop.signal);
+    return writes.filter(({ kind, id }) => kind !== 'alert' || !known.has(id));
+  }
+
+  async #checkpoint(number: number, partition: Partition, sealed: readonly string[]): Promise<void> {
+    const { checkpoints, pipeline } = this.#options;
+    const key = this.#key(number);
+    for (const tenant of sealed) {
+      const state = partition.tenants.get(tenant) as { detector: TenantDetector; part: string | null };
+      const bytes = encodeBase(state.detector.base());
+      const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+      const part = `${tenantPartName(tenant)}-${digest}`;
+      await checkpoints.putPart(key, part, bytes);
+      state.part = part;
+    }
+    const manifest: Manifest = {
+      pipeline,
+      nextOffset: partition.nextOffset,
+      tenants: [
+        ...partition.parked,
+        ...[...partition.tenants].map(([tenant, { detector, part }]) => ({
+          key: tenant,
+          part,
+          progress: detector.progress(),
+        })),
+      ],
+    };
+    await checkpoints.save(key, partition.generation, Buffer.from(JSON.stringify(manifest)));
+    if (sealed.length > 0) {
+      await checkpoints.keepParts(
+        key,
+        manifest.tenants.flatMap(({ part }) => part ?? []),
+      );
+    }
+  }
+
+  async #part(number: number, name: string): Promise<Uint8Array> {
+    const bytes = await this.#options.checkpoints.part(this.#key(number), name);
+    if (bytes !== null) return bytes;
+    throw new RelaywatchError({
+      code: 'checkpoint_damaged',
+      message: `the checkpoint of partition ${number} names the part ${name}, which is not there`,
+      hint: 'restore the state from a backup, or start with an empty state and rescan the archive',
+    });
+  }
+
+  #key(number: number): string {
+    return `${this.#options.pipeline}/${number}`;
+  }
+}

@@ -1,0 +1,130 @@
+/** The ledger of a detector: what became of the rows of every export, envelope by envelope. */
+
+import { createHash } from 'node:crypto';
+import { formatTime } from '../../core/calendar.ts';
+import type { ReplaceWrite } from '../../core/delivery.ts';
+import type { FileEndHeader, RowsHeader } from '../../core/envelope.ts';
+import { ECS_VERSION } from '../../core/incident-document.ts';
+import { emptyRowCounts, type FileLedger } from '../../core/ledger.ts';
+
+/** Ended exports that are remembered: an export that comes again goes on with its counts. */
+const ENDED_KEPT = 1000;
+
+/** What one envelope adds. */
+export interface EnvelopeCounts {
+  read: number;
+  accepted: number;
+  duplicate: number;
+  updated: number;
+  dropped: ReadonlyMap<string, number>;
+  dead: ReadonlyMap<string, number>;
+  firstMs: number | null;
+  lastMs: number | null;
+}
+
+interface CountedFile {
+  id: string;
+  ledger: FileLedger;
+  firstMs: number | null;
+  lastMs: number | null;
+  hasEnded: boolean;
+}
+
+export type FileCountsState = CountedFile[];
+
+export class FileCounts {
+  readonly #tenant: string;
+  readonly #files = new Map<string, CountedFile>();
+  readonly #changed = new Set<string>();
+
+  constructor(tenant: string) {
+    this.#tenant = tenant;
+  }
+
+  save(): FileCountsState {
+    return [...this.#files.values()];
+  }
+
+  load(state: FileCountsState): void {
+    for (const file of state) this.#files.set(file.id, file);
+  }
+
+  add({ file, layout, records }: RowsHeader, counts: EnvelopeCounts): void {
+    const counted = this.#files.get(file.id) ?? newFile(file.id, file.name);
+    this.#files.set(file.id, counted);
+    const { ledger } = counted;
+    ledger.format = layout.format;
+    ledger.encoding = layout.encoding;
+    ledger.delimiter = layout.shape === 'json' ? null : String.fromCharCode(layout.delimiter);
+    ledger.date_order = layout.dateOrder;
+    ledger.records += records;
+    const { rows } = ledger;
+    for (const name of ['read', 'accepted', 'duplicate', 'updated'] as const) rows[name] += counts[name];
+    addAll(rows.dropped, counts.dropped);
+    addAll(rows.dead_lettered, counts.dead);
+    if (counts.firstMs !== null) counted.firstMs = Math.min(counted.firstMs ?? counts.firstMs, counts.firstMs);
+    if (counts.lastMs !== null) counted.lastMs = Math.max(counted.lastMs ?? counts.lastMs, counts.lastMs);
+    ledger.first = counted.firstMs === null ? null : formatTime(counted.firstMs);
+    ledger.last = counted.lastMs === null ? null : formatTime(counted.lastMs);
+    this.#changed.add(file.id);
+  }
+
+  /** The export is complete: what the reader of the whole file knows is taken over. */
+  end({ file, ledger }: FileEndHeader): void {
+    const counted = this.#files.get(file.id) ?? newFile(file.id, file.name);
+    const { rows, first, last } = counted.ledger;
+    this.#files.set(file.id, { ...counted, ledger: { ...ledger, rows, first, last }, hasEnded: true });
+    this.#changed.add(file.id);
+    const ended = [...this.#files.values()].filter(({ hasEnded }) => hasEnded);
+    for (const { id } of ended.slice(0, Math.max(0, ended.length - ENDED_KEPT))) {
+      if (!this.#changed.has(id)) this.#files.delete(id);
+    }
+  }
+
+  /** Lines of the ledger that changed since they were last asked for. */
+  writes(nowMs: number, sequence: number): ReplaceWrite[] {
+    const writes = [...this.#changed].map((id): ReplaceWrite => {
+      const { ledger, hasEnded } = this.#files.get(id) as CountedFile;
+      return {
+        kind: 'ledger',
+        id: `rwl-${createHash('sha256')
+          .update(JSON.stringify([this.#tenant, id]))
+          .digest('hex')
+          .slice(0, 24)}`,
+        sequence,
+        document: {
+          '@timestamp': formatTime(nowMs),
+          ecs: { version: ECS_VERSION },
+          event: { kind: 'metric', module: 'relaywatch', dataset: 'relaywatch.ledger' },
+          relaywatch: { tenant: this.#tenant, ledger: { ...structuredClone(ledger), is_complete: hasEnded } },
+        },
+      };
+    });
+    this.#changed.clear();
+    return writes;
+  }
+}
+
+function newFile(id: string, name: string): CountedFile {
+  const ledger: FileLedger = {
+    path: name,
+    sha256: null,
+    bytes: 0,
+    format: null,
+    encoding: null,
+    delimiter: null,
+    date_order: null,
+    records: 0,
+    rows: emptyRowCounts(),
+    first: null,
+    last: null,
+    refused: null,
+    warnings: [],
+  };
+  return { id, ledger, firstMs: null, lastMs: null, hasEnded: false };
+}
+
+/** Names are those of the closed lists that the counts were made with. */
+function addAll(target: Partial<Record<string, number>>, counts: ReadonlyMap<string, number>): void {
+  for (const [name, count] of counts) target[name] = (target[name] ?? 0) + count;
+}

@@ -1,0 +1,307 @@
+/** One tenant of a detector: envelopes in, writes out, and a state that survives the process. */
+
+import { createHash } from 'node:crypto';
+import { detectionSettings } from '../../config/detection.ts';
+import { AcceptedDomains, expandAcceptedDomains } from '../../core/accepted-domains.ts';
+import { AddressReader } from '../../core/address.ts';
+import { DAY_MS, hourSlotsOf } from '../../core/calendar.ts';
+import type { OutputWrite } from '../../core/delivery.ts';
+import { Dictionary } from '../../core/dictionary.ts';
+import { IncidentDescriber } from '../../core/documents.ts';
+import type { FileEndHeader, RowsHeader } from '../../core/envelope.ts';
+import { KeyedHash } from '../../core/hash.ts';
+import { ChosenTexts, type ChosenTextsState, ObservationCounts, PairTable } from '../../core/identity.ts';
+import { LiveWalk, type SealedState } from '../../core/live/live-walk.ts';
+import { type CurrentIncident, Publication, type PublicationState } from '../../core/live/publication.ts';
+import type { DeadLetter } from '../../core/ports.ts';
+import type { TenantSettings } from '../../core/settings.ts';
+import { TenantModel } from '../../core/tenant.ts';
+import { Walk } from '../../core/walk/walk.ts';
+import { type RowContext, RowExtractor } from '../../formats/row.ts';
+import { layoutOfEnvelope, readEnvelopeRecords } from '../ingest/envelope-records.ts';
+import { deadLetterWrite } from './dead-letters.ts';
+import { EnvelopeStore, type EnvelopeStoreState } from './envelope-store.ts';
+import { FileCounts, type FileCountsState } from './file-counts.ts';
+
+export interface TenantProfile {
+  settings: TenantSettings;
+  /** Names and GUIDs, lower case; empty for the first one that a row names. */
+  organizations: readonly string[];
+  /** Evidence rows of an incident. */
+  evidenceRows: number;
+}
+
+/** What changes only when days are sealed. */
+export interface TenantBase {
+  sealed: SealedState;
+  domains: string[];
+  sources: string[];
+  connectors: string[];
+  organizations: RowContext['organizations'];
+  chosen: ChosenTextsState;
+  envelopes: EnvelopeStoreState;
+}
+
+/** What changes with every delivery. Plain JSON. */
+export interface TenantProgress {
+  publication: PublicationState;
+  files: FileCountsState;
+  /** Oldest envelope to replay; null for none. */
+  oldestLogOffset: number | null;
+}
+
+export class TenantDetector {
+  readonly #profile: TenantProfile;
+  readonly #context: RowContext;
+  readonly #counts = new ObservationCounts();
+  readonly #chosen = new ChosenTexts();
+  readonly #envelopes: EnvelopeStore;
+  readonly #files: FileCounts;
+  readonly #publication: Publication;
+  readonly #live: LiveWalk;
+  #changedFromMs: number | null = null;
+
+  constructor(profile: TenantProfile, generation: number) {
+    const { key } = profile.settings;
+    this.#profile = profile;
+    const hash = new KeyedHash(key);
+    this.#context = {
+      hash,
+      addresses: new AddressReader(hash),
+      domains: new Dictionary(hash),
+      sources: new Dictionary(hash),
+      connectors: new Dictionary(hash),
+      organizations: { ids: [], names: [] },
+      admits: (organization) => this.#admits(organization),
+      sinceMs: null,
+      untilMs: null,
+      nowMs: 0,
+    };
+    this.#envelopes = new EnvelopeStore(key, this.#chosen);
+    this.#files = new FileCounts(key);
+    this.#publication = new Publication(key, generation);
+    this.#live = new LiveWalk({
+      counts: this.#counts,
+      createTable: () => new PairTable(this.#counts, this.#chosen, this.#ids, this.#envelopes),
+      createWalk: () => this.#createWalk(),
+    });
+  }
+
+  get openPairs(): number {
+    return this.#live.openPairs;
+  }
+
+  /** Latest event time accepted; negative infinity without one. */
+  get watermarkMs(): number {
+    return this.#live.watermarkMs;
+  }
+
+  get openFromMs(): number {
+    return this.#live.openFromMs;
+  }
+
+  /** Days could be sealed. */
+  get isSealable(): boolean {
+    return this.#live.sealableDay !== null;
+  }
+
+  /** Incidents that are open now. */
+  get openIncidents(): number {
+    return this.#live.walk.incidents.filter((incident) => incident.isOpen).length;
+  }
+
+  /**
+   * Takes the rows of an envelope that came at `appendedMs`. Returns the dead letters among them. A replayed
+   * envelope (`isCounted`) is in the ledger and in the dead letters already.
+   */
+  takeRows(
+    header: RowsHeader,
+    payload: Uint8Array,
+    logOffset: number,
+    appendedMs: number,
+    isCounted: boolean,
+  ): OutputWrite[] {
+    const number = this.#envelopes.add(header, payload, logOffset);
+    const organizations = this.#context.organizations.names.length;
+    this.#context.nowMs = appendedMs;
+    const letters: OutputWrite[] = [];
+    const lost = { dropped: new Map<string, number>(), dead: new Map<string, number>(), rows: 0 };
+    const counter = {
+      drop(reason: string): void {
+        lost.rows++;
+        lost.dropped.set(reason, (lost.dropped.get(reason) ?? 0) + 1);
+      },
+      deadLetter: (letter: DeadLetter): void => {
+        lost.rows++;
+        lost.dead.set(letter.code, (lost.dead.get(letter.code) ?? 0) + 1);
+        if (!isCounted) letters.push(deadLetterWrite(header, payload, letter, appendedMs));
+      },
+    };
+    const layout = layoutOfEnvelope(header.layout);
+    const file = { match: layout.match, header: layout.header, dateOrder: header.layout.dateOrder, number };
+    const sink = {
+      add: (observation: Parameters<LiveWalk['observe']>[0]) => this.#live.observe(observation, appendedMs),
+    };
+    const extractor = new RowExtractor(this.#context, file, sink, counter);
+    // Reading may change the bytes; the store and the dead letters keep those that came.
+    readEnvelopeRecords(header, payload.slice(), {
+      record: (view) => extractor.record(view),
+      reject: (letter) => counter.deadLetter(letter),
+    });
+    this.#envelopes.noteTime(number, extractor.lastMs ?? 0);
+    const seen = this.#countsOf(number);
+    if (!isCounted) {
+      const read = extractor.rows + lost.rows;
+      this.#files.add(header, { ...seen, ...lost, read, firstMs: extractor.firstMs, lastMs: extractor.lastMs });
+    }
+    // The first rows name the organisation, and with it a domain of the tenant.
+    if (this.#context.organizations.names.length > organizations) this.#live.rewalk();
+    return letters;
+  }
+
+  /** The end of an export: its line of the ledger can be written. */
+  takeFileEnd(header: FileEndHeader): void {
+    this.#files.end(header);
+  }
+
+  /** Walks what arrived. */
+  settle(): void {
+    const changedFromMs = this.#live.settle();
+    if (changedFromMs !== null) this.#changedFromMs = Math.min(this.#changedFromMs ?? changedFromMs, changedFromMs);
+  }
+
+  /** Seals what the watermark allows. */
+  seal(): void {
+    const openDay = this.#live.sealableDay;
+    if (openDay === null) return;
+    this.settle();
+    // The log of the walk reaches back to 00:00 of the day before the first open one.
+    const { move, forget } = this.#envelopes.moving((openDay - 1) * DAY_MS);
+    this.#live.seal(openDay, move);
+    forget();
+    this.#publication.sealBefore(openDay * DAY_MS);
+  }
+
+  /** The writes that bring what is stored up to date: incidents, alerts, lines of the ledger. */
+  writes(nowMs: number, sequence: number): OutputWrite[] {
+    const { walk } = this.#live;
+    const endMs = walk.seen.lastMs;
+    if (endMs === null) return this.#files.writes(nowMs, sequence);
+    if (this.#changedFromMs === null && !this.#publication.hasWaiting) return this.#files.writes(nowMs, sequence);
+    const { ids, names } = this.#context.organizations;
+    const organization =
+      ids.length === 0 && names.length === 0
+        ? null
+        : { ...(ids.length === 0 ? {} : { id: ids[0] }), ...(names.length === 0 ? {} : { name: names[0] }) };
+    const describer = new IncidentDescriber(walk, this.#envelopes, this.#chosen, {
+      tenantKey: this.#profile.settings.key,
+      organization,
+      evidenceRows: this.#profile.evidenceRows,
+    });
+    const taken = new Set<string>();
+    const current = walk.incidentsAt(endMs).map(
+      (incident): CurrentIncident => ({
+        id: describer.id(incident, taken),
+        incident,
+        describe: (id) => describer.describe(incident, id).document,
+      }),
+    );
+    const writes = this.#publication.update(current, this.#changedFromMs, nowMs);
+    this.#changedFromMs = null;
+    return [...writes, ...this.#files.writes(nowMs, sequence)];
+  }
+
+  /** Earliest event time behind the seal that rows came for since this was last asked; null for none. */
+  takeLateFromMs(): number | null {
+    const lateFromMs = this.#live.takeLateFromMs();
+    return lateFromMs === Number.POSITIVE_INFINITY ? null : lateFromMs;
+  }
+
+  base(): TenantBase {
+    const { domains, sources, connectors, organizations } = this.#context;
+    return {
+      sealed: this.#live.save(),
+      domains: textsOf(domains),
+      sources: textsOf(sources),
+      connectors: textsOf(connectors),
+      organizations,
+      chosen: this.#chosen.save(),
+      envelopes: this.#envelopes.save(),
+    };
+  }
+
+  progress(): TenantProgress {
+    return {
+      publication: this.#publication.save(),
+      files: this.#files.save(),
+      oldestLogOffset: this.#envelopes.oldestLogOffset,
+    };
+  }
+
+  /** Goes on from a saved state; the rows of open days are to be replayed. To be called before any row. */
+  load(base: TenantBase | null, progress: TenantProgress): void {
+    if (base !== null) {
+      const { domains, sources, connectors, organizations } = this.#context;
+      for (const text of base.domains) domains.internText(text);
+      for (const text of base.sources) sources.internText(text);
+      for (const text of base.connectors) connectors.internText(text);
+      organizations.ids.push(...base.organizations.ids);
+      organizations.names.push(...base.organizations.names);
+      this.#chosen.load(base.chosen);
+      this.#envelopes.load(base.envelopes);
+      this.#live.load(base.sealed);
+    }
+    this.#publication.load(progress.publication);
+    this.#files.load(progress.files);
+  }
+
+  #createWalk(): Walk {
+    const { licenses, timeZone } = this.#profile.settings;
+    return new Walk(detectionSettings(licenses), this.#createModel(), hourSlotsOf(timeZone), this.#ids);
+  }
+
+  #createModel(): TenantModel {
+    const { acceptedDomains, key } = this.#profile.settings;
+    const list = expandAcceptedDomains(acceptedDomains ?? [], this.#context.organizations.names, key);
+    return new TenantModel(new AcceptedDomains(list), this.#ids);
+  }
+
+  get #ids() {
+    const { domains, sources, connectors } = this.#context;
+    return {
+      domain: (id: number) => domains.text(id),
+      source: (id: number) => sources.text(id),
+      connector: (id: number) => connectors.text(id),
+    };
+  }
+
+  #admits(organization: string): boolean {
+    const { organizations } = this.#profile;
+    if (organizations.length > 0) return organizations.includes(organization);
+    const { ids, names } = this.#context.organizations;
+    const known = ORGANIZATION_ID.test(organization) ? ids : names;
+    return known.length === 0 || known.includes(organization);
+  }
+
+  /** What identity made of the rows of an envelope. */
+  #countsOf(number: number): { accepted: number; duplicate: number; updated: number } {
+    const take = (counts: number[]): number => {
+      const count = counts[number] ?? 0;
+      if (count !== 0) counts[number] = 0;
+      return count;
+    };
+    const { accepted, duplicate, updated } = this.#counts;
+    return { accepted: take(accepted), duplicate: take(duplicate), updated: take(updated) };
+  }
+}
+
+const ORGANIZATION_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function textsOf(dictionary: Dictionary): string[] {
+  return Array.from({ length: dictionary.size }, (_, index) => dictionary.text(index + 1));
+}
+
+/** A short name for a tenant's parts of a checkpoint. */
+export function tenantPartName(key: string): string {
+  return createHash('sha256').update(key).digest('hex').slice(0, 16);
+}
