@@ -60,7 +60,8 @@ export function decodeFrame(kind: FrameKind, stored: Uint8Array, where: string):
       hint: 'Upgrade this worker to the version that made it.',
     });
   }
-  const bytes = stored.subarray(FRAME_BYTES);
+  // No Buffer, whatever `stored` is: its methods of the same name do other things.
+  const bytes = new Uint8Array(stored.buffer, stored.byteOffset + FRAME_BYTES, stored.length - FRAME_BYTES);
   const length = Number(view.getBigUint64(16, true));
   if (length !== bytes.length) throw damaged(where, `${bytes.length} bytes are there instead of ${length}`);
   const crc = crcOf(stored, bytes);
@@ -68,6 +69,17 @@ export function decodeFrame(kind: FrameKind, stored: Uint8Array, where: string):
   if (schema !== CHECKPOINT_SCHEMA) throw damaged(where, `no relaywatch wrote schema ${schema}`);
   if (view.getUint16(6, true) !== KINDS[kind]) throw damaged(where, `it is no ${kind}`);
   return { generation: Number(view.getBigInt64(8, true)), bytes };
+}
+
+/** Whether a stored part has to be put again. A damaged one is as good as none, or a checkpoint would never heal. */
+export function isDamagedPart(stored: Uint8Array, where: string): boolean {
+  try {
+    decodeFrame('part', stored, where);
+    return false;
+  } catch (error) {
+    if (error instanceof RelaywatchError && error.code === 'checkpoint_damaged') return true;
+    throw error;
+  }
 }
 
 /** Bytes of the whole value, frame included, as its first bytes tell; null where they are no frame. */
