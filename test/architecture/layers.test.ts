@@ -95,6 +95,8 @@ describe('the import rules notice', () => {
     ['a file that is not there', 'src/core/x.ts', "import './y.ts';", 'does not exist'],
     ['an import from outside src', 'src/core/x.ts', "import '../../test/a.ts';", 'outside src'],
     ['another adapter', 'src/adapters/kafka/x.ts', "import '../file/y.ts';", 'another'],
+    ['another adapter’s assets', 'src/adapters/kafka/x.ts', "import '../../../infra/redis/a.json';", 'outside src'],
+    ['assets in the core', 'src/core/x.ts', "import '../../infra/core/a.json';", 'outside src'],
     [
       'a detector in a detector',
       'src/detectors/x.ts',
@@ -126,6 +128,8 @@ describe('the import rules notice', () => {
     expect(violationsOf('src/formats/x.ts', "import type { RecordView } from '../readers/reader.ts';")).toEqual([]);
     expect(violationsOf('src/adapters/kafka/x.ts', "import { Kafka } from 'kafkajs';")).toEqual([]);
     expect(violationsOf('src/adapters/file/x.ts', "import fs from 'node:fs';")).toEqual([]);
+    const asset = "import a from '../../../infra/kafka/a.json' with { type: 'json' };";
+    expect(violationsOf('src/adapters/kafka/x.ts', asset)).toEqual([]);
   });
 
   test('circles, over any number of files', () => {

@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -72,7 +73,7 @@ beforeAll(() => {
   folder = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'relaywatch-package-')));
   // A copy, so that building leaves nothing in the repository.
   const copy = path.join(folder, 'copy');
-  for (const name of ['bin', 'scripts', 'src', 'package.json', 'LICENSE', 'README.md']) {
+  for (const name of ['bin', 'infra', 'scripts', 'src', 'package.json', 'LICENSE', 'README.md']) {
     if (existsSync(path.join(ROOT, name))) cpSync(path.join(ROOT, name), path.join(copy, name), { recursive: true });
   }
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'), 'junction');
@@ -94,13 +95,21 @@ describe('the package', () => {
       expect.arrayContaining(['LICENSE', 'README.md', 'package.json', 'bin/relaywatch.js', 'dist/main.js']),
     );
     const others = packed.filter(
-      (file) => !/^(LICENSE|README\.md|package\.json|bin\/\w+\.js|dist\/.+\.js)$/.test(file),
+      (file) => !/^(LICENSE|README\.md|package\.json|bin\/\w+\.js|dist\/.+\.js|infra\/\w+\/[\w-]+\.json)$/.test(file),
     );
     expect(others).toEqual([]);
     const sources = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
     expect(packed.filter((file) => file.startsWith('dist/')).length).toBe(
       sources.filter((file) => file.endsWith('.ts')).length,
     );
+  });
+
+  test('brings the files that its modules import', () => {
+    const dist = path.join(folder, 'user/node_modules/relaywatch/dist');
+    const module = path.join(dist, 'adapters/elasticsearch/templates.js');
+    const script = `import(${JSON.stringify(pathToFileURL(module).href)}).then((found) => console.log(Object.keys(found)))`;
+    const { stdout, stderr } = run(process.execPath, ['-e', script], folder);
+    expect(stdout, stderr).toContain('INDEX_TEMPLATES');
   });
 
   test('has no import left that ends in .ts', () => {
