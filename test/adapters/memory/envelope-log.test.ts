@@ -19,7 +19,7 @@ describe('the log in memory', () => {
   test('gives the partitions of an expelled member away although a call is under way', async () => {
     const log = createMemoryLog(2, { idleMs: 10 });
     // The member that stays comes first when partitions are shared out.
-    const tenant = ['contoso', 'fabrikam', 'adatum', 'litware'].find((one) => log.partitionOf(one) === 0)!;
+    const tenant = Array.from({ length: 20 }, (_, n) => `tenant-${n}`).find((one) => log.partitionOf(one) === 0)!;
     await log.sink().send([envelope(tenant, 1)]);
     const [silent, other] = [new Recorder(), new Recorder()];
     let wake = (): void => {};
