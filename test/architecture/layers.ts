@@ -53,6 +53,8 @@ const PACKAGES: Record<string, readonly string[]> = {
   '@elastic/elasticsearch': ['src/adapters/elasticsearch/'],
   bullmq: ['src/adapters/bullmq/'],
   ioredis: ['src/adapters/redis/', 'src/adapters/bullmq/'],
+  pino: ['src/runtime/telemetry/'],
+  'prom-client': ['src/runtime/telemetry/'],
 };
 
 /** Folders of components that never import each other, and the contract of each: a type's name. */
