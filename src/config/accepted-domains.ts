@@ -57,7 +57,7 @@ function listFromNames(argument: string): AcceptedDomainList {
     if (domain === null) throw refusal(`--accepted-domains: ${quoted(name)} is no domain and no file`, EXPORT_HINT);
     return domain;
   });
-  return { domains: unique(domains), warnings: [] };
+  return { domains: uniqueDomains(domains), warnings: [] };
 }
 
 async function listFromFile(path: string, bytes: Uint8Array): Promise<AcceptedDomainList> {
@@ -125,7 +125,7 @@ function listFromLines(path: string, lines: readonly string[]): AcceptedDomainLi
       domains.push(domain);
     }
   }
-  return { domains: unique(domains), warnings: [] };
+  return { domains: uniqueDomains(domains), warnings: [] };
 }
 
 async function rowsOfCsv(path: string, text: string, delimiter: string): Promise<Row[]> {
@@ -212,7 +212,7 @@ function listFromRows(path: string, rows: readonly Row[]): AcceptedDomainList {
       `${path}: ${external} domains are of type ExternalRelay, which Exchange Online does not have: the list comes from an Exchange server. Microsoft judges by the list of Exchange Online; export that one.`,
     );
   }
-  return { domains: unique(domains), warnings };
+  return { domains: uniqueDomains(domains), warnings };
 }
 
 /** What Export-Csv writes for a value of several parts, such as `System.Collections.ArrayList`. */
@@ -259,7 +259,7 @@ function isTrue(value: unknown): boolean {
 const DOMAIN = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+(?![0-9]+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** `Contoso.com`, `*.contoso.com` or `@contoso.com` as an entry; null where it is no domain. */
-function acceptedDomain(text: string): AcceptedDomain | null {
+export function acceptedDomain(text: string): AcceptedDomain | null {
   if (text.length > 1_024) return null;
   let name = text
     .trim()
@@ -275,7 +275,8 @@ function acceptedDomain(text: string): AcceptedDomain | null {
   return { name, matchSubDomains };
 }
 
-function unique(domains: readonly AcceptedDomain[]): AcceptedDomain[] {
+/** Each name once, ordered by name. */
+export function uniqueDomains(domains: readonly AcceptedDomain[]): AcceptedDomain[] {
   const byName = new Map<string, AcceptedDomain>();
   for (const { name, matchSubDomains } of domains) {
     byName.set(name, { name, matchSubDomains: matchSubDomains || (byName.get(name)?.matchSubDomains ?? false) });

@@ -16,6 +16,7 @@ import {
   type RawScanOptions,
   READERS,
 } from './options.ts';
+import { canonicalTimeZone, nearestTimeZone } from './time-zone.ts';
 
 export interface ScanSettings {
   paths: string[];
@@ -116,15 +117,10 @@ function wholeNumber(option: string, text: string | undefined, min: number, max:
   throw wrongValue(option, text, `It is a whole number from ${min} to ${max}.`);
 }
 
-/** The zone under the name that the data of this Node gives it, so that two spellings are one. */
 function zone(text: string): string {
-  try {
-    // Offsets such as +02:00 are zones to Intl, but know no summer time.
-    if (/^[A-Za-z]/.test(text)) return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
-  } catch {
-    // A RangeError: no such zone.
-  }
-  const nearest = nearestName(text, Intl.supportedValuesOf('timeZone'));
+  const found = canonicalTimeZone(text);
+  if (found !== null) return found;
+  const nearest = nearestTimeZone(text);
   const suggestion = nearest === null ? '' : `Did you mean ${nearest}? `;
   throw wrongValue('--time-zone', text, `${suggestion}It is an IANA time zone, such as Europe/Berlin or UTC.`);
 }

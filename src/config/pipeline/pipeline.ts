@@ -1,0 +1,130 @@
+/** A pipeline as the runtime takes it: checked, with absolute paths, defaults filled in and secrets wrapped. */
+
+import type { RedisSettings } from '../../adapters/redis/settings.ts';
+import type { DateOrder } from '../../core/event-time.ts';
+import type { Family, IncidentType, Severity } from '../../core/incident-document.ts';
+import type { AcceptedDomain, TenantSettings } from '../../core/settings.ts';
+import type { ROLES, SASL_MECHANISMS } from './schema.ts';
+import type { Secret } from './secret.ts';
+
+/** Settings of an adapter with some fields wrapped; `revealSecrets` makes the adapter's own of them. */
+type Wrapped<Settings, Field extends keyof Settings> = Omit<Settings, Field> & {
+  [Name in Field]: Secret | Extract<Settings[Name], null>;
+};
+
+export type Role = (typeof ROLES)[number];
+
+export interface TenantProfile extends TenantSettings {
+  /** Never inferred: a detector that runs for months must not guess. */
+  acceptedDomains: AcceptedDomain[];
+  /** For dates that an export leaves open; null where it must tell. */
+  dateOrder: DateOrder | null;
+  /** Names and ids of the tenant, lower case; rows of others are dead letters. Empty: all rows are the tenant's. */
+  organizations: string[];
+}
+
+export interface FolderInput {
+  path: string;
+  /** Key of the tenant; null where the names of the folders inside are the keys. */
+  tenant: string | null;
+  settleMs: number;
+}
+
+export interface SaslSettings {
+  mechanism: (typeof SASL_MECHANISMS)[number];
+  username: string | null;
+  password: Secret | null;
+  /** For `oauthbearer`: where tokens come from, and who asks for them. */
+  tokenEndpoint: string | null;
+  clientId: string | null;
+  clientSecret: Secret | null;
+  scope: string | null;
+}
+
+export interface KafkaConnection {
+  brokers: string[];
+  clientId: string;
+  /** Null without TLS; `ca` is PEM text, null for what Node trusts. */
+  tls: { ca: string | null } | null;
+  sasl: SaslSettings | null;
+  allowPlaintext: boolean;
+}
+
+export interface KafkaInput extends KafkaConnection {
+  topic: string;
+  group: string;
+  tenant: string;
+}
+
+export interface KafkaLog extends KafkaConnection {
+  topic: string;
+  deadLetterTopic: string;
+  group: string;
+}
+
+export type RedisConnection = Wrapped<RedisSettings, 'password'>;
+
+export interface ElasticsearchConnection {
+  nodes: string[];
+  apiKey: Secret | null;
+  username: string | null;
+  password: Secret | null;
+  ca: string | null;
+  caFingerprint: string | null;
+  namespace: string;
+  allowPlaintext: boolean;
+}
+
+export type StateSettings = { kind: 'folder'; path: string } | { kind: 'redis'; redis: RedisConnection };
+export type OutputSettings =
+  | { kind: 'folder'; path: string }
+  | { kind: 'elasticsearch'; elasticsearch: ElasticsearchConnection };
+
+export interface JobsSettings {
+  redis: RedisConnection;
+  /** Folder of submitted files; null where they are read where they lie. */
+  spool: string | null;
+  concurrency: number;
+}
+
+export interface ExpectedIncident {
+  family?: Family;
+  type?: IncidentType;
+  severity?: Severity;
+  /** Keys that are among the contributors, by kind. */
+  contributors?: Partial<Record<'domains' | 'sources' | 'connectors' | 'mailboxes' | 'subjects', string[]>>;
+}
+
+/** Rows in, incidents out. */
+export interface PipelineCase {
+  name: string;
+  /** Where the case stands, for messages. */
+  place: { file: string; line: number; column: number };
+  tenant: string;
+  /** Exports and folders of exports; empty where `rows` is given. */
+  files: string[];
+  /** An export as text, or null. */
+  rows: string | null;
+  expect: { incidents: ExpectedIncident[] };
+}
+
+/** Sections that a role has no use for are null. */
+export interface Pipeline {
+  name: string;
+  /** Absolute path of the file. */
+  file: string;
+  role: Role;
+  /** At least one; keys are unique. */
+  tenants: TenantProfile[];
+  inputs: { folder: FolderInput | null; kafka: KafkaInput | null };
+  log: KafkaLog | null;
+  state: StateSettings | null;
+  outputs: OutputSettings | null;
+  jobs: JobsSettings | null;
+  archive: { path: string } | null;
+  telemetry: { host: string; port: number } | null;
+  detection: { evidenceRows: number };
+  cases: PipelineCase[];
+  /** What makes the pipeline doubtful, for people: lines that name file and place. */
+  warnings: string[];
+}

@@ -1,0 +1,207 @@
+/** From a file to what the runtime takes: defaults, paths, the environment, and secrets that stay secret. */
+
+import path from 'node:path';
+import { format, inspect } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import type { RedisSettings } from '../../../src/adapters/redis/settings.ts';
+import { revealSecrets, Secret } from '../../../src/config/pipeline/secret.ts';
+import { DETECT, EMBEDDED, lintText, loadText } from './reading.ts';
+
+const at = (name: string) => path.resolve(name);
+
+test('what is left out has its default, and paths are absolute', async () => {
+  expect(await loadText(EMBEDDED)).toEqual({
+    name: 'here',
+    file: at('p.yaml'),
+    role: 'embedded',
+    tenants: [
+      {
+        key: 'contoso',
+        acceptedDomains: [{ name: 'contoso.com', matchSubDomains: false }],
+        licenses: null,
+        timeZone: 'UTC',
+        dateOrder: null,
+        organizations: [],
+      },
+    ],
+    inputs: { folder: { path: at('inbox'), tenant: 'contoso', settleMs: 2_000 }, kafka: null },
+    log: null,
+    state: { kind: 'folder', path: at('state') },
+    outputs: { kind: 'folder', path: at('findings') },
+    jobs: null,
+    archive: null,
+    telemetry: null,
+    detection: { evidenceRows: 10 },
+    cases: [],
+    warnings: [],
+  });
+  expect((await loadText(DETECT)).log).toEqual({
+    brokers: ['127.0.0.1:9092'],
+    clientId: 'relaywatch',
+    topic: 'relaywatch-envelopes',
+    deadLetterTopic: 'relaywatch-envelopes-dead-letters',
+    group: 'relaywatch-detect',
+    tls: null,
+    sasl: null,
+    allowPlaintext: false,
+  });
+});
+
+test('tenants: lists in files beside them, sub-domains, zones, organizations', async () => {
+  const text = EMBEDDED.replace(
+    'accepted_domains: [contoso.com]',
+    'accepted_domains: [Contoso.com, {name: mail.contoso.com, match_subdomains: true}, "*.fabrikam.com"]\n' +
+      '    licenses: 100\n    time_zone: europe/berlin\n    date_order: dmy\n    organizations: [Contoso.onmicrosoft.com]',
+  );
+  expect((await loadText(text)).tenants).toEqual([
+    {
+      key: 'contoso',
+      acceptedDomains: [
+        { name: 'contoso.com', matchSubDomains: false },
+        { name: 'fabrikam.com', matchSubDomains: true },
+        { name: 'mail.contoso.com', matchSubDomains: true },
+      ],
+      licenses: 100,
+      timeZone: 'Europe/Berlin',
+      dateOrder: 'dmy',
+      organizations: ['contoso.onmicrosoft.com'],
+    },
+  ]);
+  const files = { 'tenants/a.yaml': 'key: a\naccepted_domains: ../lists/a.csv\n', 'lists/a.csv': 'a.com\nb.com\n' };
+  const { tenants } = await loadText(`${EMBEDDED}tenant_files: tenants/*.yaml\n`, files);
+  expect(tenants.map(({ key, acceptedDomains }) => [key, acceptedDomains.map(({ name }) => name)])).toEqual([
+    ['contoso', ['contoso.com']],
+    ['a', ['a.com', 'b.com']],
+  ]);
+});
+
+test('a doubtful list of domains is a warning, a wrong one an error', async () => {
+  const text = EMBEDDED.replace('[contoso.com]', 'domains.csv');
+  const doubtful = await loadText(text, {
+    'domains.csv': 'Name,DomainName,DomainType,Default\na,a.com,Authoritative,False\n',
+  });
+  expect(doubtful.warnings).toEqual([
+    expect.stringMatching(/^p\.yaml:5:23: warning: .*no domain is marked Default=True/),
+  ]);
+  const trace = { 'domains.csv': 'SenderAddress,RecipientAddress,MessageTraceId\na@a.com,b@b.com,1\n' };
+  await expect(loadText(text, trace)).rejects.toMatchObject({
+    exitCode: 2,
+    hint: expect.stringContaining(
+      'accepted_domains: domains.csv is no list of accepted domains: it looks like a message trace',
+    ),
+  });
+});
+
+describe('the environment', () => {
+  const text = `${EMBEDDED}telemetry: {host: "\${HOST:-127.0.0.2}", port: "\${PORT:-1}"}\n`.replace(
+    'path: inbox',
+    `path: "\${DATA}/in"`,
+  );
+
+  test('fills in texts and numbers, and defaults stand in for what is empty', async () => {
+    const { inputs, telemetry } = await loadText(text, {}, { DATA: '/data', PORT: '9000', HOST: '' });
+    expect([inputs.folder?.path, telemetry]).toEqual([path.resolve('/data/in'), { host: '127.0.0.2', port: 9_000 }]);
+  });
+
+  test('that lacks a name is an error for who runs it, and none for who checks it', async () => {
+    await expect(loadText(text)).rejects.toMatchObject({
+      code: 'pipeline',
+      exitCode: 2,
+      hint: expect.stringContaining('p.yaml:6:25: the environment has no DATA'),
+    });
+    expect(await lintText(text)).toMatchObject({
+      problems: [],
+      variables: [
+        { name: 'DATA', fallback: null },
+        { name: 'HOST', fallback: '127.0.0.2' },
+        { name: 'PORT', fallback: '1' },
+      ],
+    });
+  });
+
+  test('brings no structure and no further reference', async () => {
+    const { name, inputs } = await loadText(text.replace('name: here', 'name: here'), {}, { DATA: `\${HOST}: [1, {` });
+    expect(name).toBe('here');
+    expect(inputs.folder?.path).toBe(path.resolve(`\${HOST}: [1, {/in`));
+  });
+
+  test('is left alone where a dollar sign is only a dollar sign', async () => {
+    const sasl = `    sasl: {mechanism: plain, username: $ConnectionString, password: "\${P}"}\n    client_id: $\${x}\n    brokers`;
+    const { log } = await loadText(
+      DETECT.replace('    brokers', () => sasl),
+      {},
+      { P: 'a' },
+    );
+    expect([log?.sasl?.username, log?.clientId]).toEqual(['$ConnectionString', `\${x}`]);
+  });
+
+  test('has nothing that an object inherits', async () => {
+    await expect(loadText(text.replace('DATA', 'constructor'))).rejects.toMatchObject({
+      hint: expect.stringContaining('the environment has no constructor'),
+    });
+  });
+});
+
+describe('secrets', () => {
+  const text =
+    DETECT.replace('url: redis://127.0.0.1', 'url: redis://127.0.0.1\n    password: {file: secrets/redis}') +
+    `    username: elastic\n    password: \${PASSWORD}\n    ca_file: secrets/ca.crt\n`;
+  const ca = '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n';
+  const files = { 'secrets/redis': 'hunter2\n', 'secrets/ca.crt': ca };
+
+  test('are shown nowhere, and revealed to who needs them', async () => {
+    const pipeline = await loadText(text, files, { PASSWORD: 'hunter3' });
+    for (const shown of [
+      JSON.stringify(pipeline),
+      inspect(pipeline, { depth: 9, showHidden: true }),
+      format('%o', pipeline),
+    ]) {
+      expect(shown).toContain('[redacted]');
+      expect(shown).not.toMatch(/hunter/);
+    }
+    const { state, outputs } = pipeline;
+    if (state?.kind !== 'redis' || outputs?.kind !== 'elasticsearch') throw new Error('wrong kinds');
+    expect(`${state.redis.password} ${outputs.elasticsearch.password}`).toBe('[redacted] [redacted]');
+    const redis: RedisSettings = revealSecrets(state.redis);
+    expect(redis.password).toBe('hunter2');
+    expect(revealSecrets(outputs.elasticsearch)).toMatchObject({ username: 'elastic', password: 'hunter3', ca });
+  });
+
+  test('that are set to nothing are none', async () => {
+    const { outputs } = await loadText(text, files, { PASSWORD: '' });
+    expect(outputs?.kind === 'elasticsearch' && outputs.elasticsearch.password).toBe(null);
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ['a missing file', { 'secrets/ca.crt': ca }, 'state.redis.password.file: there is no file secrets/redis'],
+    [
+      'an empty file',
+      { ...files, 'secrets/redis': '\n' },
+      'state.redis.password.file: the file secrets/redis is empty',
+    ],
+    [
+      'a file without a certificate',
+      { ...files, 'secrets/ca.crt': 'hunter2' },
+      'ca_file: the file secrets/ca.crt holds no certificate',
+    ],
+  ])('%s is an error', async (_, given, expected) => {
+    const loading = loadText(text, given, { PASSWORD: 'a' });
+    await expect(loading).rejects.toMatchObject({ exitCode: 2, hint: expect.stringContaining(expected) });
+    await expect(loading).rejects.not.toMatchObject({ hint: expect.stringContaining('hunter2') });
+  });
+
+  test('compare as themselves', () => {
+    expect(revealSecrets([new Secret('a'), { b: new Secret('c'), d: null, e: 1 }])).toEqual([
+      'a',
+      { b: 'c', d: null, e: 1 },
+    ]);
+  });
+});
+
+test('an error names the first mistakes and where to see all', async () => {
+  const wrong = ['tenant: a', 'settle: 1', 'b: 1', 'c: 1', 'd: 1', 'e: 1', 'f: 1'].join(', ');
+  const error = await loadText(EMBEDDED.replace('tenant: contoso', wrong)).catch((reason) => reason);
+  expect(error.message).toBe('the pipeline p.yaml cannot be used');
+  expect(error.hint.split('\n').length).toBe(7);
+  expect(error.hint).toMatch(/\nand 1 more\nrelaywatch lint p\.yaml checks it\.$/);
+});
