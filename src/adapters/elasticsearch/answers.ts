@@ -48,6 +48,20 @@ export function itemOutcome(
   return outcome.kind === 'split' ? { kind: 'refused', reason: outcome.reason } : outcome;
 }
 
+/** One document that could not be read: such entries have no status. */
+export function readOutcome(error: ErrorBody, place: string): Outcome {
+  const type = error.type ?? '';
+  const status = READ_STATUS[type] ?? 503;
+  return answerOutcome({ status, type, reason: reasonOf(error) }, place);
+}
+
+const READ_STATUS: Record<string, number> = {
+  index_not_found_exception: 404,
+  security_exception: 403,
+  // "alias [...] has more than one index associated with it".
+  illegal_argument_exception: 404,
+};
+
 /** What a request that failed as a whole means. Errors that are not the client's are thrown again. */
 export function failureOutcome(error: unknown, place: string): Outcome {
   if (error instanceof errors.ResponseError) {

@@ -3,10 +3,10 @@
  * wrote into `relaywatch.triage` is carried over, whatever the machine finds.
  */
 
-import type { Client } from '@elastic/elasticsearch';
+import type { Client, estypes } from '@elastic/elasticsearch';
 import type { DeliveryReport, IncidentWrite, StoredIncident } from '../../core/delivery.ts';
 import { incidentToStore, storedIncident } from '../../core/stored-documents.ts';
-import { notSetUp } from './answers.ts';
+import { readOutcome } from './answers.ts';
 import type { BulkOperation, BulkWriter } from './bulk-writer.ts';
 import type { Patience, Waits } from './patience.ts';
 
@@ -99,19 +99,27 @@ async function readStored(
   signal?: AbortSignal,
 ): Promise<Map<string, Stored>> {
   const ids = writes.map(({ id }) => id);
-  const { docs } = await persist(
-    () => client.mget<Record<string, unknown>>({ index: alias, ids }, { signal }),
-    patience,
-    signal,
-  );
-  const stored = new Map<string, Stored>();
-  for (const found of docs) {
-    if ('error' in found) throw notSetUp(place, found.error.reason ?? found.error.type).error;
-    if (!found.found || found._source === undefined) continue;
-    stored.set(found._id, {
-      incident: storedIncident(found._source),
-      version: { if_seq_no: found._seq_no!, if_primary_term: found._primary_term! },
-    });
+  for (;;) {
+    const { docs } = await persist(
+      () => client.mget<Record<string, unknown>>({ index: alias, ids }, { signal }),
+      patience,
+      signal,
+    );
+    const stored = new Map<string, Stored>();
+    let failure: estypes.ErrorCause | null = null;
+    for (const found of docs) {
+      if ('error' in found) failure = found.error;
+      else if (found.found && found._source !== undefined) {
+        stored.set(found._id, {
+          incident: storedIncident(found._source),
+          version: { if_seq_no: found._seq_no!, if_primary_term: found._primary_term! },
+        });
+      }
+    }
+    if (failure === null) return stored;
+    const outcome = readOutcome(failure, place);
+    if (outcome.kind === 'broken') throw outcome.error;
+    // Shards that are not there yet, as after a restart.
+    await patience.wait('away', failure.reason ?? failure.type, signal);
   }
-  return stored;
 }

@@ -173,9 +173,12 @@ class ElasticsearchStore implements OutputStore {
 
   /**
    * Those that are stored already. `create` alone would not tell: an id is unique in one backing index of a
-   * data stream, and after a rollover there are several. The older ones have been searchable for long.
+   * data stream, and after a rollover there are several. Alerts are few and must never be repeated, so what
+   * was written a moment ago counts too; a dead letter may come twice when it is written again within the
+   * second before a rollover.
    */
   async #known(writes: readonly AppendWrite[], signal?: AbortSignal): Promise<Set<AppendWrite>> {
+    if (writes.some(({ kind }) => kind === 'alert')) await this.#refresh(this.#names.alert, signal);
     const known = new Set<AppendWrite>();
     for (const kind of STREAMED) {
       const ofKind = writes.filter((write) => write.kind === kind);
