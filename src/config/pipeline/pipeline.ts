@@ -1,10 +1,12 @@
 /** A pipeline as the runtime takes it: checked, with absolute paths, defaults filled in and secrets wrapped. */
 
+import type { ElasticsearchSettings } from '../../adapters/elasticsearch/settings.ts';
+import type { KafkaSettings } from '../../adapters/kafka/settings.ts';
 import type { RedisSettings } from '../../adapters/redis/settings.ts';
 import type { DateOrder } from '../../core/event-time.ts';
 import type { Family, IncidentType, Severity } from '../../core/incident-document.ts';
 import type { AcceptedDomain, TenantSettings } from '../../core/settings.ts';
-import type { ROLES, SASL_MECHANISMS } from './schema.ts';
+import type { ROLES } from './schema.ts';
 import type { Secret } from './secret.ts';
 
 /** Settings of an adapter with some fields wrapped; `revealSecrets` makes the adapter's own of them. */
@@ -30,49 +32,28 @@ export interface FolderInput {
   settleMs: number;
 }
 
-export interface SaslSettings {
-  mechanism: (typeof SASL_MECHANISMS)[number];
-  username: string | null;
-  password: Secret | null;
-  /** For `oauthbearer`: where tokens come from, and who asks for them. */
-  tokenEndpoint: string | null;
-  clientId: string | null;
-  clientSecret: Secret | null;
-  scope: string | null;
-}
+/** As the adapter takes it, but for tokens: who runs the pipeline asks the endpoint for them. */
+export type SaslSettings =
+  | { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: Secret }
+  | { mechanism: 'oauthbearer'; tokenEndpoint: string; clientId: string; clientSecret: Secret; scope: string | null };
 
-export interface KafkaConnection {
-  brokers: string[];
-  clientId: string;
-  /** Null without TLS; `ca` is PEM text, null for what Node trusts. */
-  tls: { ca: string | null } | null;
+export interface KafkaConnection extends Omit<KafkaSettings, 'sasl' | 'tls'> {
+  tls: Wrapped<NonNullable<KafkaSettings['tls']>, 'key'> | null;
   sasl: SaslSettings | null;
-  allowPlaintext: boolean;
 }
 
 export interface KafkaInput extends KafkaConnection {
-  topic: string;
-  group: string;
   tenant: string;
 }
 
 export interface KafkaLog extends KafkaConnection {
-  topic: string;
   deadLetterTopic: string;
-  group: string;
 }
 
 export type RedisConnection = Wrapped<RedisSettings, 'password'>;
 
-export interface ElasticsearchConnection {
-  nodes: string[];
-  apiKey: Secret | null;
-  username: string | null;
-  password: Secret | null;
-  ca: string | null;
-  caFingerprint: string | null;
-  namespace: string;
-  allowPlaintext: boolean;
+export interface ElasticsearchConnection extends Omit<ElasticsearchSettings, 'auth'> {
+  auth: { apiKey: Secret } | { username: string; password: Secret } | null;
 }
 
 export type StateSettings = { kind: 'folder'; path: string } | { kind: 'redis'; redis: RedisConnection };

@@ -1,23 +1,28 @@
 /** From the checked values of a file to the pipeline: defaults, absolute paths, and the texts of secrets and certificates. */
 
 import path from 'node:path';
+import { DEFAULT_NAMESPACE, DEFAULT_REQUEST_TIMEOUT_MS } from '../../adapters/elasticsearch/settings.ts';
+import { DEFAULT_PREFIX } from '../../adapters/redis/settings.ts';
 import type { CheckedFile } from './checked-file.ts';
 import type { PipelineFiles } from './files.ts';
 import type {
   ElasticsearchConnection,
   KafkaConnection,
+  KafkaLog,
   Pipeline,
   PipelineCase,
   RedisConnection,
+  SaslSettings,
   TenantProfile,
 } from './pipeline.ts';
 import type { Path, PipelineProblem } from './problem.ts';
 import { DEFAULTS, type PipelineFileData } from './schema.ts';
 import { Secret } from './secret.ts';
 
-type KafkaData =
-  | NonNullable<PipelineFileData['log']>['kafka']
-  | NonNullable<NonNullable<PipelineFileData['inputs']>['kafka']>;
+type LogData = NonNullable<PipelineFileData['log']>['kafka'];
+type InputData = NonNullable<NonNullable<PipelineFileData['inputs']>['kafka']>;
+/** What the two have in common, in the terms of the wider one. */
+type KafkaData = Omit<LogData, 'dead_letter_topic'> | InputData;
 type RedisData = NonNullable<PipelineFileData['jobs']>['redis'];
 type ElasticsearchData = NonNullable<NonNullable<PipelineFileData['outputs']>['elasticsearch']>;
 type SecretData = NonNullable<RedisData['password']>;
@@ -66,8 +71,6 @@ class Resolver {
             ? null
             : {
                 ...(await this.#kafka(['inputs', 'kafka'], inputs.kafka)),
-                topic: inputs.kafka.topic,
-                group: inputs.kafka.group,
                 tenant: inputs.kafka.tenant,
               },
       },
@@ -107,39 +110,51 @@ class Resolver {
     return path.resolve(path.dirname(this.#checked.file.shown), relative);
   }
 
-  async #log(kafka: NonNullable<PipelineFileData['log']>['kafka']): Promise<Pipeline['log']> {
-    const topic = kafka.topic ?? DEFAULTS.envelopeTopic;
-    return {
-      ...(await this.#kafka(['log', 'kafka'], kafka)),
-      topic,
-      deadLetterTopic: kafka.dead_letter_topic ?? `${topic}-dead-letters`,
-      group: kafka.group ?? DEFAULTS.detectorGroup,
-    };
+  async #log(kafka: LogData): Promise<KafkaLog> {
+    const connection = await this.#kafka(['log', 'kafka'], kafka);
+    return { ...connection, deadLetterTopic: kafka.dead_letter_topic ?? `${connection.topic}-dead-letters` };
   }
 
   async #kafka(at: Path, kafka: KafkaData): Promise<KafkaConnection> {
-    const { tls, sasl } = kafka;
-    const place = [...at, 'sasl'];
     return {
       brokers: kafka.brokers,
       clientId: kafka.client_id ?? DEFAULTS.clientId,
-      tls:
-        tls === undefined || tls === false
-          ? null
-          : { ca: tls === true ? null : await this.#certificates([...at, 'tls', 'ca_file'], tls.ca_file) },
-      sasl:
-        sasl === undefined
-          ? null
-          : {
-              mechanism: sasl.mechanism,
-              username: sasl.username ?? null,
-              password: await this.#secret([...place, 'password'], sasl.password),
-              tokenEndpoint: sasl.token_endpoint ?? null,
-              clientId: sasl.client_id ?? null,
-              clientSecret: await this.#secret([...place, 'client_secret'], sasl.client_secret),
-              scope: sasl.scope ?? null,
-            },
+      topic: kafka.topic ?? DEFAULTS.envelopeTopic,
+      group: kafka.group ?? DEFAULTS.detectorGroup,
+      tls: await this.#tls([...at, 'tls'], kafka.tls ?? false),
+      sasl: await this.#sasl([...at, 'sasl'], kafka.sasl),
       allowPlaintext: kafka.allow_plaintext ?? false,
+      sessionTimeoutMs: kafka.session_timeout_ms ?? DEFAULTS.sessionTimeoutMs,
+      maxWaitTimeMs: kafka.max_wait_ms ?? DEFAULTS.maxWaitMs,
+    };
+  }
+
+  async #tls(at: Path, tls: NonNullable<KafkaData['tls']>): Promise<KafkaConnection['tls']> {
+    if (tls === false) return null;
+    const files = tls === true ? {} : tls;
+    return {
+      ca: await this.#certificates([...at, 'ca_file'], files.ca_file),
+      cert: await this.#certificates([...at, 'cert_file'], files.cert_file),
+      key: files.key_file === undefined ? null : await this.#secret([...at, 'key_file'], files.key_file),
+    };
+  }
+
+  async #sasl(at: Path, sasl: KafkaData['sasl']): Promise<SaslSettings | null> {
+    if (sasl === undefined) return null;
+    const { mechanism } = sasl;
+    if (mechanism === 'oauthbearer') {
+      return {
+        mechanism,
+        tokenEndpoint: sasl.token_endpoint!,
+        clientId: sasl.client_id!,
+        clientSecret: await this.#neededSecret([...at, 'client_secret'], sasl.client_secret!),
+        scope: sasl.scope ?? null,
+      };
+    }
+    return {
+      mechanism,
+      username: sasl.username!,
+      password: await this.#neededSecret([...at, 'password'], sasl.password!),
     };
   }
 
@@ -148,24 +163,25 @@ class Resolver {
     return {
       url: redis.url,
       username: redis.username ?? null,
-      password: await this.#secret([...at, 'password'], redis.password),
+      password: await this.#secretOf([...at, 'password'], redis.password),
       tls: ca === null ? null : { ca },
-      prefix: redis.prefix ?? DEFAULTS.redisPrefix,
+      prefix: redis.prefix ?? DEFAULT_PREFIX,
       allowPlaintext: redis.allow_plaintext ?? false,
     };
   }
 
   async #elasticsearch(settings: ElasticsearchData): Promise<ElasticsearchConnection> {
     const at: Path = ['outputs', 'elasticsearch'];
+    const key = await this.#secretOf([...at, 'api_key'], settings.api_key);
+    const password = await this.#secretOf([...at, 'password'], settings.password);
     return {
-      nodes: settings.nodes,
-      apiKey: await this.#secret([...at, 'api_key'], settings.api_key),
-      username: settings.username ?? null,
-      password: await this.#secret([...at, 'password'], settings.password),
+      node: settings.nodes,
+      auth: key !== null ? { apiKey: key } : password !== null ? { username: settings.username!, password } : null,
       ca: await this.#certificates([...at, 'ca_file'], settings.ca_file),
       caFingerprint: settings.ca_fingerprint ?? null,
-      namespace: settings.namespace ?? DEFAULTS.namespace,
       allowPlaintext: settings.allow_plaintext ?? false,
+      requestTimeoutMs: DEFAULT_REQUEST_TIMEOUT_MS,
+      namespace: settings.namespace ?? DEFAULT_NAMESPACE,
     };
   }
 
@@ -177,13 +193,23 @@ class Resolver {
     return { name, place, tenant, files: files.map((one) => this.#path(one)), rows, expect };
   }
 
-  async #secret(at: Path, data: SecretData | undefined): Promise<Secret | null> {
-    if (data === undefined) return null;
-    if (typeof data === 'string') return data === '' ? null : new Secret(data);
-    const text = await this.#text([...at, 'file'], data.file);
+  /** Null for what is not given, or is given as nothing. */
+  async #secretOf(at: Path, data: SecretData | undefined): Promise<Secret | null> {
+    if (data === undefined || data === '') return null;
+    return typeof data === 'string' ? new Secret(data) : this.#secret([...at, 'file'], data.file);
+  }
+
+  async #neededSecret(at: Path, data: SecretData): Promise<Secret> {
+    const secret = await this.#secretOf(at, data);
+    if (secret === null) this.#problem(at, 'is empty');
+    return secret ?? new Secret('');
+  }
+
+  async #secret(at: Path, file: string): Promise<Secret> {
+    const text = await this.#text(at, file);
     // An editor ends a file with a line break; no secret does.
     const secret = text.replace(/\r?\n$/, '');
-    if (text !== '' && secret === '') this.#problem([...at, 'file'], `the file ${data.file} is empty`);
+    if (text !== '' && secret === '') this.#problem(at, `the file ${file} is empty`);
     return new Secret(secret);
   }
 

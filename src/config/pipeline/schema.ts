@@ -4,6 +4,8 @@
  */
 
 import { z } from 'zod';
+import { DEFAULT_NAMESPACE } from '../../adapters/elasticsearch/settings.ts';
+import { DEFAULT_PREFIX } from '../../adapters/redis/settings.ts';
 import { type Family, type IncidentType, SEVERITIES } from '../../core/incident-document.ts';
 import { DATE_ORDERS, DEFAULT_EVIDENCE_ROWS, MAX_EVIDENCE_ROWS } from '../options.ts';
 
@@ -36,8 +38,8 @@ export const DEFAULTS = {
   clientId: 'relaywatch',
   envelopeTopic: 'relaywatch-envelopes',
   detectorGroup: 'relaywatch-detect',
-  redisPrefix: 'relaywatch',
-  namespace: 'default',
+  sessionTimeoutMs: 30_000,
+  maxWaitMs: 500,
   concurrency: 1,
   telemetryHost: '127.0.0.1',
   telemetryPort: 9_464,
@@ -79,9 +81,13 @@ const plaintext = yesNo('Talk to a server elsewhere without TLS. Default: false.
 const tls = z
   .union([
     yesNo('TLS, trusting what Node trusts.'),
-    z.strictObject({ ca_file: path('Certificates of the authority, PEM.') }),
+    z.strictObject({
+      ca_file: path('Certificates of the authorities to trust, PEM.').optional(),
+      cert_file: path('Certificate of this client, PEM, where brokers ask for one.').optional(),
+      key_file: path('Key of that certificate, PEM.').optional(),
+    }),
   ])
-  .describe('TLS: true, or the authority to trust. Default: false.');
+  .describe('TLS: true, or whom to trust and who we are. Default: false.');
 
 const sasl = z
   .strictObject({
@@ -116,6 +122,16 @@ const kafkaConnection = {
   tls: tls.optional(),
   sasl: sasl.optional(),
   allow_plaintext: plaintext,
+  session_timeout_ms: wholeNumber(
+    6_000,
+    1_800_000,
+    `A member that is silent for longer loses its partitions. Default: ${DEFAULTS.sessionTimeoutMs}.`,
+  ).optional(),
+  max_wait_ms: wholeNumber(
+    10,
+    30_000,
+    `How long a broker waits for entries before it answers that there are none. Default: ${DEFAULTS.maxWaitMs}.`,
+  ).optional(),
 };
 
 const kafkaInput = z
@@ -143,12 +159,12 @@ const redis = z
     url: text('redis://host:port/database; rediss:// for TLS.'),
     username: text('User of the ACL. Default: the default user.').optional(),
     password: secret('Password of the user.').optional(),
-    ca_file: path('Certificates of the authority to trust, PEM.').optional(),
+    ca_file: path('Certificates of the authorities to trust, PEM.').optional(),
     prefix: z
       .string()
       .regex(/^[A-Za-z0-9._{}-]{1,64}$/)
       .meta({
-        description: `What all keys begin with. Default: ${DEFAULTS.redisPrefix}.`,
+        description: `What all keys begin with. Default: ${DEFAULT_PREFIX}.`,
         shape: 'up to 64 letters, digits, dots, hyphens, underscores and braces',
       })
       .optional(),
@@ -168,14 +184,17 @@ const elasticsearch = z
     ca_fingerprint: z
       .string()
       .regex(/^(?:[0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/)
-      .meta({ description: 'SHA-256 of the authority to trust.', shape: 'the SHA-256 of a certificate, 64 hex digits' })
+      .meta({
+        description: 'SHA-256 of the authority that must have signed; beside ca_file, not in its place.',
+        shape: 'the SHA-256 of a certificate, 64 hex digits',
+      })
       .optional(),
     namespace: z
       .string()
-      .regex(/^[a-z0-9][a-z0-9_.]{0,99}$/)
+      .regex(/^(?=[a-z0-9_.]*[a-z])[a-z0-9_.]{1,100}$/)
       .meta({
-        description: `Last part of the names of indices. Default: ${DEFAULTS.namespace}.`,
-        shape: 'up to 100 lower-case letters, digits, dots and underscores',
+        description: `Last part of the names of indices. Default: ${DEFAULT_NAMESPACE}.`,
+        shape: 'up to 100 lower-case letters, digits, dots and underscores, with at least one letter',
       })
       .optional(),
     allow_plaintext: plaintext,

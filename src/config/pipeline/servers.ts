@@ -2,7 +2,7 @@
 
 import type { CheckedFile } from './checked-file.ts';
 import type { Path, PipelineProblem } from './problem.ts';
-import type { PipelineFileData } from './schema.ts';
+import { DEFAULTS, type PipelineFileData } from './schema.ts';
 import type { YamlFile } from './yaml-file.ts';
 
 type KafkaData =
@@ -45,6 +45,15 @@ function kafkaProblems(file: YamlFile, at: Path, kafka: KafkaData): PipelineProb
     const host = broker.slice(0, broker.lastIndexOf(':'));
     if (file.isUnset(place) || encrypted || kafka.allow_plaintext === true || isLoopback(host)) continue;
     problems.push(plaintext(file, place, 'tls: true, or tls with a ca_file'));
+  }
+  const files = typeof kafka.tls === 'object' ? kafka.tls : {};
+  if ((files.cert_file === undefined) !== (files.key_file === undefined)) {
+    problems.push(file.problem([...at, 'tls'], 'cert_file and key_file go together: give both, or neither'));
+  }
+  const { session_timeout_ms: session = DEFAULTS.sessionTimeoutMs, max_wait_ms: wait = DEFAULTS.maxWaitMs } = kafka;
+  if (session < wait * 10) {
+    const name = kafka.session_timeout_ms === undefined ? 'max_wait_ms' : 'session_timeout_ms';
+    problems.push(file.problem([...at, name], 'session_timeout_ms must be ten times max_wait_ms, at least'));
   }
   if (kafka.sasl !== undefined) problems.push(...saslProblems(file, [...at, 'sasl'], kafka.sasl));
   return problems;
@@ -108,6 +117,12 @@ function elasticsearchProblems(file: YamlFile, at: Path, settings: Elasticsearch
     }
     if (url.protocol === 'http:' && settings.allow_plaintext !== true && !isLoopback(url.hostname)) {
       problems.push(plaintext(file, place, 'https://'));
+    }
+  }
+  const isPlain = settings.nodes.some((node) => node.startsWith('http:'));
+  for (const name of ['ca_file', 'ca_fingerprint'] as const) {
+    if (isPlain && settings[name] !== undefined) {
+      problems.push(file.problem([...at, name], 'is for TLS: the addresses then begin with https://', { atKey: true }));
     }
   }
   const { api_key: key, username, password } = settings;

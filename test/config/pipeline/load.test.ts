@@ -3,6 +3,8 @@
 import path from 'node:path';
 import { format, inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { checkSettings, type ElasticsearchSettings } from '../../../src/adapters/elasticsearch/settings.ts';
+import { checkKafkaSettings } from '../../../src/adapters/kafka/settings.ts';
 import type { RedisSettings } from '../../../src/adapters/redis/settings.ts';
 import { revealSecrets, Secret } from '../../../src/config/pipeline/secret.ts';
 import { DETECT, EMBEDDED, lintText, loadText } from './reading.ts';
@@ -44,6 +46,8 @@ test('what is left out has its default, and paths are absolute', async () => {
     tls: null,
     sasl: null,
     allowPlaintext: false,
+    sessionTimeoutMs: 30_000,
+    maxWaitTimeMs: 500,
   });
 });
 
@@ -132,7 +136,10 @@ describe('the environment', () => {
       {},
       { P: 'a' },
     );
-    expect([log?.sasl?.username, log?.clientId]).toEqual(['$ConnectionString', `\${x}`]);
+    expect([log?.sasl?.mechanism === 'plain' && log.sasl.username, log?.clientId]).toEqual([
+      '$ConnectionString',
+      `\${x}`,
+    ]);
   });
 
   test('has nothing that an object inherits', async () => {
@@ -144,8 +151,10 @@ describe('the environment', () => {
 
 describe('secrets', () => {
   const text =
-    DETECT.replace('url: redis://127.0.0.1', 'url: redis://127.0.0.1\n    password: {file: secrets/redis}') +
-    `    username: elastic\n    password: \${PASSWORD}\n    ca_file: secrets/ca.crt\n`;
+    DETECT.replace('http:', 'https:').replace(
+      'url: redis://127.0.0.1',
+      'url: redis://127.0.0.1\n    password: {file: secrets/redis}',
+    ) + `    username: elastic\n    password: \${PASSWORD}\n    ca_file: secrets/ca.crt\n`;
   const ca = '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n';
   const files = { 'secrets/redis': 'hunter2\n', 'secrets/ca.crt': ca };
 
@@ -161,15 +170,19 @@ describe('secrets', () => {
     }
     const { state, outputs } = pipeline;
     if (state?.kind !== 'redis' || outputs?.kind !== 'elasticsearch') throw new Error('wrong kinds');
-    expect(`${state.redis.password} ${outputs.elasticsearch.password}`).toBe('[redacted] [redacted]');
+    expect(`${state.redis.password} ${JSON.stringify(outputs.elasticsearch.auth)}`).toBe(
+      '[redacted] {"username":"elastic","password":"[redacted]"}',
+    );
     const redis: RedisSettings = revealSecrets(state.redis);
     expect(redis.password).toBe('hunter2');
-    expect(revealSecrets(outputs.elasticsearch)).toMatchObject({ username: 'elastic', password: 'hunter3', ca });
+    const elasticsearch: ElasticsearchSettings = revealSecrets(outputs.elasticsearch);
+    expect(elasticsearch).toMatchObject({ auth: { username: 'elastic', password: 'hunter3' }, ca });
+    checkSettings(elasticsearch);
   });
 
   test('that are set to nothing are none', async () => {
     const { outputs } = await loadText(text, files, { PASSWORD: '' });
-    expect(outputs?.kind === 'elasticsearch' && outputs.elasticsearch.password).toBe(null);
+    expect(outputs?.kind === 'elasticsearch' && outputs.elasticsearch.auth).toBe(null);
   });
 
   test.each<[string, Record<string, string>, string]>([
@@ -196,6 +209,25 @@ describe('secrets', () => {
       { b: 'c', d: null, e: 1 },
     ]);
   });
+});
+
+test('Kafka with certificates and a name is what its adapter takes', async () => {
+  const kafka = `    tls: {ca_file: ca.crt, cert_file: ca.crt, key_file: client.key}
+    sasl: {mechanism: scram-sha-512, username: u, password: "\${P}"}
+    session_timeout_ms: 6000
+    brokers: ["kafka.example:9093"]
+`;
+  const files = { 'ca.crt': '-----BEGIN CERTIFICATE-----', 'client.key': 'hunter2' };
+  const { log } = await loadText(
+    DETECT.replace(/ {4}brokers.*\n/, () => kafka),
+    files,
+    { P: 'hunter3' },
+  );
+  expect(JSON.stringify(log)).not.toContain('hunter');
+  const { sasl, ...settings } = revealSecrets(log!);
+  if (sasl?.mechanism !== 'scram-sha-512') throw new Error('wrong mechanism');
+  expect([settings.tls?.key, sasl.password]).toEqual(['hunter2', 'hunter3']);
+  checkKafkaSettings({ ...settings, sasl });
 });
 
 test('an error names the first mistakes and where to see all', async () => {
