@@ -32,6 +32,8 @@ export interface DocumentOptions {
   tenantKey: string;
   organization: { id?: string; name?: string } | null;
   evidenceRows: number;
+  /** Rows of an incident in `DescribedIncidents.evidence`, where that is more. */
+  pointerRows?: number;
 }
 
 export interface DescribedIncidents {
@@ -208,25 +210,28 @@ export class IncidentDescriber {
       (left, right) =>
         (counts.get(right[0]) ?? 0) - (counts.get(left[0]) ?? 0) || compareText(textOf(left[0]), textOf(right[0])),
     );
+    const { evidenceRows, pointerRows = 0 } = this.#options;
+    const wanted = Math.max(evidenceRows, pointerRows);
     const chosen: RowPlace[] = [];
     const rounds = Math.max(0, ...ordered.map(([, places]) => places.length));
     for (let round = 0; round < rounds; round++) {
       for (let group = 0; group < ordered.length && group < EVIDENCE_SPREAD; group++) {
         const place = ordered[group][1][round];
-        if (place !== undefined && chosen.length < this.#options.evidenceRows) chosen.push(place);
+        if (place !== undefined && chosen.length < wanted) chosen.push(place);
       }
     }
     for (const [, places] of ordered.slice(EVIDENCE_SPREAD)) {
-      for (const place of places) if (chosen.length < this.#options.evidenceRows) chosen.push(place);
+      for (const place of places) if (chosen.length < wanted) chosen.push(place);
     }
     const shown = chosen
-      .map((place) => ({ place, text: this.#read(place) }))
+      .map((place, rank) => ({ place, rank, text: this.#read(place) }))
       .sort(
         (left, right) =>
           left.place.timeMs - right.place.timeMs || compareText(pairText(left.text), pairText(right.text)),
       );
+    const evidence = shown.filter(({ rank }) => rank < evidenceRows);
     return {
-      rows: shown.map(({ place, text }) => ({
+      rows: evidence.map(({ place, text }) => ({
         message_trace_id: text.messageTraceId,
         sender: text.sender,
         recipient: text.recipient,

@@ -38,6 +38,8 @@ export interface ScanOptions {
   reader: ReaderName;
   /** Evidence rows of an incident. */
   evidenceRows: number;
+  /** Rows of an incident in `ScanResult.evidence`, where that is more. */
+  pointerRows?: number;
   /** The ledger names the SHA-256 of every file; a third of the time of reading. */
   fileHashes?: boolean;
   /** Rows are spilled to disk above it. */
@@ -139,7 +141,12 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     walk,
     prepared.textSource,
     chosen,
-    { tenantKey: options.tenant.key, organization, evidenceRows: options.evidenceRows },
+    {
+      tenantKey: options.tenant.key,
+      organization,
+      evidenceRows: options.evidenceRows,
+      pointerRows: options.pointerRows,
+    },
     options.range.reportSinceMs,
   );
   return {

@@ -34,6 +34,12 @@ export function retraction(document: IncidentDocument, number: number, createdMs
   return alert(document, 'retracted', number, formatTime(createdMs), createdMs);
 }
 
+/** An incident that its rows no longer make. */
+export function retractedDocument(document: IncidentDocument): IncidentDocument {
+  const { relaywatch } = document;
+  return { ...document, relaywatch: { ...relaywatch, incident: { ...relaywatch.incident, state: 'retracted' } } };
+}
+
 /** Id of an alert: a hash of the incident's id, the kind and the number. */
 export function alertId(incidentId: string, kind: AlertKind, number: number): string {
   const hash = createHash('sha256').update(JSON.stringify([incidentId, kind, number]));

@@ -9,7 +9,7 @@ import { DAY_MS, MINUTE_MS } from '../calendar.ts';
 import type { IncidentWrite, OutputWrite } from '../delivery.ts';
 import type { Family, IncidentDocument } from '../incident-document.ts';
 import type { Incident } from '../walk/incident.ts';
-import { alertsOf, retraction } from './alerts.ts';
+import { alertsOf, retractedDocument, retraction } from './alerts.ts';
 
 /** A growing incident is written at notifications and at most this often. */
 const GROWTH_EVERY_MS = MINUTE_MS;
@@ -175,11 +175,6 @@ export class Publication {
       mergedInto,
     };
   }
-}
-
-function retractedDocument(document: IncidentDocument): IncidentDocument {
-  const { relaywatch } = document;
-  return { ...document, relaywatch: { ...relaywatch, incident: { ...relaywatch.incident, state: 'retracted' } } };
 }
 
 function markOf(incident: Incident): string {

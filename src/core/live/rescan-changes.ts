@@ -1,0 +1,82 @@
+/**
+ * What a rescan changes: its incidents against those that are stored. An id that is stored is never
+ * renamed: an incident whose id would be another now adopts the stored one with which it shares half of
+ * the stored evidence; a stored incident that nothing shares is gone.
+ */
+
+import type { StoredIncident } from '../delivery.ts';
+import type { EvidenceRow, Family, IncidentDocument } from '../incident-document.ts';
+import { retractedDocument } from './alerts.ts';
+
+export interface RescannedIncident {
+  document: IncidentDocument;
+  /** Keys of many of its rows, as `pairKey` makes them. */
+  pairs: ReadonlySet<string>;
+}
+
+export type RescanChange =
+  | { kind: 'new'; document: IncidentDocument }
+  /** `document` carries the stored id. */
+  | { kind: 'kept'; document: IncidentDocument; stored: StoredIncident }
+  | { kind: 'gone'; document: IncidentDocument; stored: StoredIncident; mergedInto: string | null };
+
+export function pairKey(row: Pick<EvidenceRow, 'message_trace_id' | 'recipient'>): string {
+  return `${row.message_trace_id} ${row.recipient}`;
+}
+
+/** One change per incident found or stored; `stored` holds none that is retracted. */
+export function rescanChanges(stored: readonly StoredIncident[], found: readonly RescannedIncident[]): RescanChange[] {
+  const made = new Map(found.map((one) => [one.document.event.id, one]));
+  const oldestFirst = [...stored].sort((left, right) => (facts(left).detectedAt < facts(right).detectedAt ? -1 : 1));
+  /** The stored incident that each of those found goes on. */
+  const continued = new Map<RescannedIncident, StoredIncident>();
+  const lost: StoredIncident[] = [];
+  for (const one of oldestFirst) {
+    const same = made.get(facts(one).id);
+    if (same === undefined) lost.push(one);
+    else continued.set(same, one);
+  }
+  const gone: { stored: StoredIncident; heir: RescannedIncident | null }[] = [];
+  for (const one of lost) {
+    const { family, evidence } = facts(one);
+    const heirs = found.filter(
+      ({ document, pairs }) => document.relaywatch.incident.family === family && sharesHalf(evidence, pairs),
+    );
+    const free = heirs.find((heir) => !continued.has(heir));
+    if (free === undefined) gone.push({ stored: one, heir: heirs[0] ?? null });
+    else continued.set(free, one);
+  }
+  const idOf = (one: RescannedIncident): string => {
+    const known = continued.get(one);
+    return known === undefined ? one.document.event.id : facts(known).id;
+  };
+  return [
+    ...found.map((one): RescanChange => {
+      const document = { ...one.document, event: { ...one.document.event, id: idOf(one) } };
+      const known = continued.get(one);
+      return known === undefined ? { kind: 'new', document } : { kind: 'kept', document, stored: known };
+    }),
+    ...gone.map(({ stored: one, heir }): RescanChange => {
+      const mergedInto = heir === null ? null : idOf(heir);
+      return { kind: 'gone', document: retractedDocument(machineDocument(one)), stored: one, mergedInto };
+    }),
+  ];
+}
+
+function sharesHalf(evidence: readonly string[], pairs: ReadonlySet<string>): boolean {
+  const shared = evidence.filter((pair) => pairs.has(pair)).length;
+  return shared > 0 && shared * 2 >= evidence.length;
+}
+
+function facts({ document }: StoredIncident): { id: string; family: Family; detectedAt: string; evidence: string[] } {
+  const { event, relaywatch } = document as unknown as IncidentDocument;
+  const { family, detected_at: detectedAt, evidence } = relaywatch.incident;
+  return { id: event.id, family, detectedAt, evidence: evidence.map(pairKey) };
+}
+
+/** The document as it was written, without what the store and people added. */
+function machineDocument({ document }: StoredIncident): IncidentDocument {
+  const { event, relaywatch, ...rest } = document as unknown as IncidentDocument;
+  const { created: _created, ...machineEvent } = event as IncidentDocument['event'] & { created?: string };
+  return { ...rest, event: machineEvent, relaywatch: { incident: relaywatch.incident } } as IncidentDocument;
+}
