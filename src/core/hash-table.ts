@@ -53,36 +53,56 @@ export class HashTable {
   /** The value of a key, or `undefined`. */
   get(lo: number, hi: number): number | undefined {
     const slot = this.#find(lo, hi);
-    const base = slot * SLOT_WORDS;
-    if ((this.#words[base] | this.#words[base + 1]) === 0) return undefined;
+    if (this.#isEmpty(slot)) return undefined;
     return this.#values[slot * SLOT_DOUBLES + 1];
   }
 
   set(lo: number, hi: number, value: number): void {
     const slot = this.#find(lo, hi);
-    const base = slot * SLOT_WORDS;
     this.#values[slot * SLOT_DOUBLES + 1] = value;
-    if ((this.#words[base] | this.#words[base + 1]) !== 0) return;
-    this.#words[base] = lo;
-    this.#words[base + 1] = (lo | hi) === 0 ? 1 : hi;
-    this.#size++;
-    if (this.#size * 3 > (this.#mask + 1) * 2) this.#rebuild((this.#mask + 1) * 2, () => true);
+    if (this.#isEmpty(slot)) this.#take(slot, lo, hi);
   }
 
-  /** Forgets entries whose value is refused, where the table has grown to twice what was kept before. */
-  prune(accept: (value: number) => boolean): void {
+  /** The slot of a key, which is added with the value NaN where it is new; valid until another key is added. */
+  slotOf(lo: number, hi: number): number {
+    const slot = this.#find(lo, hi);
+    if (!this.#isEmpty(slot)) return slot;
+    this.#values[slot * SLOT_DOUBLES + 1] = Number.NaN;
+    return this.#take(slot, lo, hi) ? slot : this.#find(lo, hi);
+  }
+
+  valueAt(slot: number): number {
+    return this.#values[slot * SLOT_DOUBLES + 1];
+  }
+
+  setValueAt(slot: number, value: number): void {
+    this.#values[slot * SLOT_DOUBLES + 1] = value;
+  }
+
+  /** Forgets entries whose value is below `least`, where the table has grown to twice what was kept before. */
+  forgetBelow(least: number): void {
     if (this.#size < this.#pruneAt) return;
     let kept = 0;
-    for (let slot = 0; slot <= this.#mask; slot++) if (this.#isKept(slot, accept)) kept++;
+    for (let slot = 0; slot <= this.#mask; slot++) {
+      if (!this.#isEmpty(slot) && this.#values[slot * SLOT_DOUBLES + 1] >= least) kept++;
+    }
     this.#pruneAt = Math.max(PRUNE_FROM, kept * 2);
     const slots = slotsFor(kept + 1);
-    if (slots <= this.#mask) this.#rebuild(slots, accept);
+    if (slots <= this.#mask) this.#rebuild(slots, least);
   }
 
-  #isKept(slot: number, accept: (value: number) => boolean): boolean {
-    const base = slot * SLOT_WORDS;
-    if ((this.#words[base] | this.#words[base + 1]) === 0) return false;
-    return accept(this.#values[slot * SLOT_DOUBLES + 1]);
+  #isEmpty(slot: number): boolean {
+    return (this.#words[slot * SLOT_WORDS] | this.#words[slot * SLOT_WORDS + 1]) === 0;
+  }
+
+  /** Gives an empty slot to a key; false where the table had to grow, so that the key has another slot. */
+  #take(slot: number, lo: number, hi: number): boolean {
+    this.#words[slot * SLOT_WORDS] = lo;
+    this.#words[slot * SLOT_WORDS + 1] = (lo | hi) === 0 ? 1 : hi;
+    this.#size++;
+    if (this.#size * 3 <= (this.#mask + 1) * 2) return true;
+    this.#rebuild((this.#mask + 1) * 2, Number.NEGATIVE_INFINITY);
+    return false;
   }
 
   /** The slot of a key, or the empty one where it belongs. */
@@ -100,7 +120,8 @@ export class HashTable {
     }
   }
 
-  #rebuild(slots: number, accept: (value: number) => boolean): void {
+  /** Moves the entries to a table of `slots`, but for those whose value is below `least`. */
+  #rebuild(slots: number, least: number): void {
     const words = this.#words;
     const values = this.#values;
     this.#words = new Uint32Array(slots * SLOT_WORDS);
@@ -112,7 +133,7 @@ export class HashTable {
       const lo = words[old * SLOT_WORDS];
       const hi = words[old * SLOT_WORDS + 1];
       const value = values[old * SLOT_DOUBLES + 1];
-      if ((lo | hi) === 0 || !accept(value)) continue;
+      if ((lo | hi) === 0 || value < least) continue;
       const slot = this.#find(lo, hi);
       this.#words[slot * SLOT_WORDS] = lo;
       this.#words[slot * SLOT_WORDS + 1] = hi;

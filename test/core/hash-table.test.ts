@@ -38,12 +38,27 @@ describe('hash table', () => {
     expect(table.get(0xffffffff, 0xfffffffe)).toBe(7);
   });
 
-  it('forgets what is refused once it has grown, and nothing else', () => {
+  it('gives a slot to a key, with no number where it is new', () => {
+    const table = new HashTable(1);
+    for (let key = 0; key < 5000; key++) {
+      const slot = table.slotOf(key, key * 7);
+      expect(table.valueAt(slot)).toBeNaN();
+      table.setValueAt(slot, key);
+    }
+    expect(table.size).toBe(5000);
+    for (let key = 0; key < 5000; key++) {
+      expect(table.valueAt(table.slotOf(key, key * 7))).toBe(key);
+      expect(table.get(key, key * 7)).toBe(key);
+    }
+    expect(table.size).toBe(5000);
+  });
+
+  it('forgets what is too small once it has grown, and nothing else', () => {
     const table = new HashTable();
     for (let key = 0; key < 100_000; key++) {
       table.set(key, key * 7, key);
       // As a walk does with times: everything older than a thousand steps may go.
-      if (key % 1000 === 0) table.prune((value) => value >= key - 1000);
+      if (key % 1000 === 0) table.forgetBelow(key - 1000);
       expect(table.size).toBeLessThan(10_000);
     }
     for (let key = 99_000; key < 100_000; key++) expect(table.get(key, key * 7)).toBe(key);

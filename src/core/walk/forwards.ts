@@ -5,6 +5,7 @@
  */
 
 import { HashTable, type HashTableState } from '../hash-table.ts';
+import { MESSAGE_ID_HI, MESSAGE_ID_LO, POSITION_HI, POSITION_LO, RECIPIENT_HI, RECIPIENT_LO } from '../record.ts';
 
 /** A forward leaves within ten minutes of its way in. */
 const WAY_IN_MS = 600_000;
@@ -99,63 +100,52 @@ export class Forwards {
     this.#walked = state.walked;
   }
 
-  /** A message reached a mailbox of an accepted domain. */
-  wayIn(
-    timeMs: number,
-    messageIdLo: number,
-    messageIdHi: number,
-    mailboxLo: number,
-    mailboxHi: number,
-    positionLo: number,
-    positionHi: number,
-  ): void {
+  /** A message reached a mailbox of an accepted domain: the record whose first word is `words[base]`. */
+  wayIn(timeMs: number, words: Uint32Array, base: number): void {
+    const messageIdLo = words[base + MESSAGE_ID_LO];
+    const messageIdHi = words[base + MESSAGE_ID_HI];
     if (messageIdLo === 0 && messageIdHi === 0) return;
-    while (this.#first < this.#next && this.#times[this.#first % this.#capacity] < timeMs - WAY_IN_MS) {
+    while (this.#first < this.#next && this.#times[this.#placeOf(this.#first)] < timeMs - WAY_IN_MS) {
       if (this.#excused.size > 0) this.#excused.delete(this.#first);
       this.#first++;
     }
     if (this.#next - this.#first === this.#capacity) this.#grow();
     const sequence = this.#next++;
-    const place = sequence % this.#capacity;
+    const place = this.#placeOf(sequence);
     const chain = chainOf(messageIdLo, messageIdHi, this.#capacity);
     this.#times[place] = timeMs;
+    const entries = this.#entries;
     const entry = place * ENTRY;
-    this.#entries[entry] = messageIdLo;
-    this.#entries[entry + 1] = messageIdHi;
-    this.#entries[entry + 2] = mailboxLo;
-    this.#entries[entry + 3] = mailboxHi;
-    this.#entries[entry + 4] = positionLo;
-    this.#entries[entry + 5] = positionHi;
-    this.#entries[entry + ENTRY_LINK] = this.#heads[chain];
+    entries[entry] = messageIdLo;
+    entries[entry + 1] = messageIdHi;
+    entries[entry + 2] = words[base + RECIPIENT_LO];
+    entries[entry + 3] = words[base + RECIPIENT_HI];
+    entries[entry + 4] = words[base + POSITION_LO];
+    entries[entry + 5] = words[base + POSITION_HI];
+    entries[entry + ENTRY_LINK] = this.#heads[chain];
     this.#heads[chain] = sequence + 1;
   }
 
-  /** Judges a row that leaves with a foreign sender. The verdict is valid until the next call. */
-  judge(
-    timeMs: number,
-    messageIdLo: number,
-    messageIdHi: number,
-    recipientLo: number,
-    recipientHi: number,
-  ): Readonly<ForwardVerdict> {
+  /** Judges a record that leaves with a foreign sender. The verdict is valid until the next call. */
+  judge(timeMs: number, words: Uint32Array, base: number): Readonly<ForwardVerdict> {
     const verdict = this.#verdict;
     verdict.isForward = false;
     verdict.isRecognised = false;
+    const messageIdLo = words[base + MESSAGE_ID_LO];
+    const messageIdHi = words[base + MESSAGE_ID_HI];
     if (messageIdLo === 0 && messageIdHi === 0) return verdict;
-    const recipient = `${recipientLo}.${recipientHi}`;
+    // Most mail that leaves has no way in: its recipient is spelled out only where it has one.
+    let recipient = '';
     let link = this.#heads[chainOf(messageIdLo, messageIdHi, this.#capacity)];
     // The oldest way in that may excuse the recipient is taken; chains run from the newest.
     let taken = -1;
     let looked = 0;
-    while (
-      link > this.#first &&
-      looked++ < LOOKED_AT &&
-      this.#times[(link - 1) % this.#capacity] >= timeMs - WAY_IN_MS
-    ) {
+    while (link > this.#first && looked++ < LOOKED_AT && this.#times[this.#placeOf(link - 1)] >= timeMs - WAY_IN_MS) {
       const sequence = link - 1;
-      const entry = (sequence % this.#capacity) * ENTRY;
+      const entry = this.#placeOf(sequence) * ENTRY;
       link = this.#entries[entry + ENTRY_LINK];
       if (this.#entries[entry] !== messageIdLo || this.#entries[entry + 1] !== messageIdHi) continue;
+      if (recipient === '') recipient = `${words[base + RECIPIENT_LO]}.${words[base + RECIPIENT_HI]}`;
       const mailboxLo = this.#entries[entry + 2];
       const mailboxHi = this.#entries[entry + 3];
       const isKnown = this.#known.get(`${mailboxLo}.${mailboxHi}`)?.has(recipient) ?? false;
@@ -175,7 +165,12 @@ export class Forwards {
       else excused.add(recipient);
     }
     if (verdict.isForward) {
-      this.#today.push({ mailboxLo: verdict.mailboxLo, mailboxHi: verdict.mailboxHi, recipientLo, recipientHi });
+      this.#today.push({
+        mailboxLo: verdict.mailboxLo,
+        mailboxHi: verdict.mailboxHi,
+        recipientLo: words[base + RECIPIENT_LO],
+        recipientHi: words[base + RECIPIENT_HI],
+      });
     }
     return verdict;
   }
@@ -206,15 +201,20 @@ export class Forwards {
     }
   }
 
+  /** The place of a sequence number in the ring, whose capacity is a power of two. */
+  #placeOf(sequence: number): number {
+    return sequence & (this.#capacity - 1);
+  }
+
   #grow(): void {
     const capacity = this.#capacity * 2;
     const times = new Float64Array(capacity);
     const entries = new Float64Array(capacity * ENTRY);
     const heads = new Float64Array(capacity);
     for (let sequence = this.#first; sequence < this.#next; sequence++) {
-      const from = (sequence % this.#capacity) * ENTRY;
-      const place = sequence % capacity;
-      times[place] = this.#times[sequence % this.#capacity];
+      const from = this.#placeOf(sequence) * ENTRY;
+      const place = sequence & (capacity - 1);
+      times[place] = this.#times[this.#placeOf(sequence)];
       entries.set(this.#entries.subarray(from, from + ENTRY_LINK), place * ENTRY);
       const chain = chainOf(entries[place * ENTRY], entries[place * ENTRY + 1], capacity);
       entries[place * ENTRY + ENTRY_LINK] = heads[chain];
@@ -228,7 +228,7 @@ export class Forwards {
 }
 
 function chainOf(lo: number, hi: number, capacity: number): number {
-  return ((Math.imul(lo, 0x9e3779b1) ^ hi) >>> 0) % capacity;
+  return (Math.imul(lo, 0x9e3779b1) ^ hi) & (capacity - 1);
 }
 
 const CORRESPONDENT_MS = 7 * 86_400_000;
@@ -256,7 +256,7 @@ export class Correspondents {
   }
 
   forgetBefore(dayStartMs: number): void {
-    this.#lastWrote.prune((wrote) => wrote >= dayStartMs - CORRESPONDENT_MS);
+    this.#lastWrote.forgetBelow(dayStartMs - CORRESPONDENT_MS);
   }
 }
 
@@ -279,17 +279,22 @@ export class MessageWeights {
 
   /** 1 for the first five external recipients of a message, else 0. */
   weigh(timeMs: number, messageLo: number, messageHi: number): number {
-    const known = this.#messages.get(messageLo, messageHi);
-    if (known === undefined || Math.floor(known / COUNT_STEPS) <= timeMs - MESSAGE_MS) {
-      this.#messages.set(messageLo, messageHi, timeMs * COUNT_STEPS + 1);
+    const slot = this.#messages.slotOf(messageLo, messageHi);
+    const known = this.#messages.valueAt(slot);
+    const firstMs = Math.floor(known / COUNT_STEPS);
+    // A message that is new is not known: NaN is not later than anything.
+    if (!(firstMs > timeMs - MESSAGE_MS)) {
+      this.#messages.setValueAt(slot, timeMs * COUNT_STEPS + 1);
       return 1;
     }
-    if (known % COUNT_STEPS >= WEIGHED_RECIPIENTS) return 0;
-    this.#messages.set(messageLo, messageHi, known + 1);
+    // Not `%`: the remainder of doubles is a call, and this runs for every row that leaves.
+    if (known - firstMs * COUNT_STEPS >= WEIGHED_RECIPIENTS) return 0;
+    this.#messages.setValueAt(slot, known + 1);
     return 1;
   }
 
+  /** Forgets messages whose first row is 24 h or more before the day. */
   forgetBefore(dayStartMs: number): void {
-    this.#messages.prune((known) => Math.floor(known / COUNT_STEPS) > dayStartMs - MESSAGE_MS);
+    this.#messages.forgetBelow((dayStartMs - MESSAGE_MS + 1) * COUNT_STEPS);
   }
 }

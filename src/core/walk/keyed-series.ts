@@ -108,12 +108,12 @@ export class KeyedSeries {
   /** A row enters all windows. */
   add(key: number, amount: number, timeMs: number): void {
     if (key >= this.#capacity) this.#grow(key);
-    const base = key * 4;
-    for (let window = 0; window < 4; window++) {
-      this.#counts[base + window] += amount;
-      if (this.#counts[base + window] > this.#dayPeaks[base + window]) {
-        this.#dayPeaks[base + window] = this.#counts[base + window];
-      }
+    const counts = this.#counts;
+    const peaks = this.#dayPeaks;
+    for (let index = key * 4; index < key * 4 + 4; index++) {
+      const count = counts[index] + amount;
+      counts[index] = count;
+      if (count > peaks[index]) peaks[index] = count;
     }
     if (this.#dayCounts[key] === 0) this.#today.push(key);
     this.#dayCounts[key] += amount;
@@ -179,10 +179,13 @@ export class KeyedSeries {
   endDay(day: number): void {
     this.#variances.endDay(day, this.#clock.quarterHours);
     this.#book?.endDay(day, this.#today, this.#dayPeaks);
-    const keys = Int32Array.from(this.#today);
-    const counts = keys.map((key) => this.#dayCounts[key]);
+    const keys = new Int32Array(this.#today);
+    const counts = new Int32Array(keys.length);
+    for (let index = 0; index < keys.length; index++) {
+      counts[index] = this.#dayCounts[keys[index]];
+      this.#dayCounts[keys[index]] = 0;
+    }
     this.#walked.push({ day, keys, counts });
-    for (const key of this.#today) this.#dayCounts[key] = 0;
     this.#today = [];
     this.#dayPeaks.fill(0);
   }

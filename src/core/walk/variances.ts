@@ -110,20 +110,19 @@ export class Variances {
   /** Compares the day with its forecast. `quarterHours` is the season summed over each quarter, in hours. */
   endDay(day: number, quarterHours: Float64Array): void {
     if (this.#clock.tenantDay < FIRST_DAY) return;
-    const entries: number[] = [];
-    for (let entry = 0; entry < this.#keys.length; entry++) if (this.#isHeavy[entry] === 1) entries.push(entry);
-    const sums = new Float64Array(entries.length * SUMS);
-    for (let window = 0; window < 4; window++) {
-      const quarters = WINDOW_QUARTERS[window];
-      for (let first = 0; first < QUARTERS_PER_DAY; first += quarters) {
-        let hours = 0;
-        for (let quarter = first; quarter < first + quarters; quarter++) hours += quarterHours[quarter];
-        for (let index = 0; index < entries.length; index++) {
-          this.#compare(entries[index], window, first, hours, sums, index * SUMS + window);
-        }
-      }
+    const hours = hoursOfWindows(quarterHours);
+    let heavy = 0;
+    for (let entry = 0; entry < this.#keys.length; entry++) heavy += this.#isHeavy[entry];
+    const entries = new Int32Array(heavy);
+    const sums = new Float64Array(heavy * SUMS);
+    let index = 0;
+    for (let entry = 0; entry < this.#keys.length; entry++) {
+      if (this.#isHeavy[entry] === 0) continue;
+      entries[index] = entry;
+      this.#compare(entry, hours, sums, index * SUMS);
+      index++;
     }
-    this.#walked.push({ day, entries: Int32Array.from(entries), sums });
+    this.#walked.push({ day, entries, sums });
   }
 
   seal(day: number, decay: number): void {
@@ -138,20 +137,35 @@ export class Variances {
     }
   }
 
-  /** Adds one aligned window of an entry to its sums: excess variance at `target`, weight four further on. */
-  #compare(entry: number, window: number, first: number, hours: number, sums: Float64Array, target: number): void {
-    let count = 0;
-    const base = entry * QUARTERS_PER_DAY;
-    for (let quarter = first; quarter < first + WINDOW_QUARTERS[window]; quarter++) {
-      count += this.#quarters[base + quarter];
+  /**
+   * Adds the aligned windows of an entry to its sums, from `target` on: excess variance of each length of
+   * window, and the weights four further on. `hours` is the season summed over each window.
+   */
+  #compare(entry: number, hours: Float64Array, sums: Float64Array, target: number): void {
+    const quarters = this.#quarters;
+    const perHour = this.#levels[entry] / 24;
+    const begin = entry * QUARTERS_PER_DAY;
+    const end = begin + QUARTERS_PER_DAY;
+    let place = 0;
+    for (let window = 0; window < 4; window++) {
+      const length = WINDOW_QUARTERS[window];
+      const phi0 = this.#phi0[window];
+      let excess = 0;
+      let weights = 0;
+      for (let first = begin; first < end; first += length) {
+        let count = 0;
+        for (let quarter = first; quarter < first + length; quarter++) count += quarters[quarter];
+        const mean = Math.max(1e-6, perHour * hours[place++]);
+        const deviation = (count > mean ? this.#winsorised(entry, window, count, mean) : count) - mean;
+        const spread = phi0 * mean;
+        const share = spread / (1 + spread);
+        const weight = share * share;
+        excess += (weight * (deviation * deviation - mean)) / (mean * mean);
+        weights += weight;
+      }
+      sums[target + window] = excess;
+      sums[target + 4 + window] = weights;
     }
-    const mean = Math.max(1e-6, (this.#levels[entry] / 24) * hours);
-    const deviation = (count > mean ? this.#winsorised(entry, window, count, mean) : count) - mean;
-    const spread = this.#phi0[window] * mean;
-    const share = spread / (1 + spread);
-    const weight = share * share;
-    sums[target] += (weight * (deviation * deviation - mean)) / (mean * mean);
-    sums[target + 4] += weight;
   }
 
   #winsorised(entry: number, window: number, count: number, mean: number): number {
@@ -186,6 +200,19 @@ export class Variances {
     this.#sums = grown(this.#sums, new Float64Array(this.#capacity * SUMS));
     this.#quarters = grown(this.#quarters, new Int32Array(this.#capacity * QUARTERS_PER_DAY));
   }
+}
+
+/** The season summed over each aligned window of a day, in hours: all of the first length, then of the next. */
+function hoursOfWindows(quarterHours: Float64Array): Float64Array {
+  const sums: number[] = [];
+  for (const length of WINDOW_QUARTERS) {
+    for (let first = 0; first < QUARTERS_PER_DAY; first += length) {
+      let hours = 0;
+      for (let quarter = first; quarter < first + length; quarter++) hours += quarterHours[quarter];
+      sums.push(hours);
+    }
+  }
+  return new Float64Array(sums);
 }
 
 /** Copies a column into a longer one. */

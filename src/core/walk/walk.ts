@@ -11,8 +11,6 @@ import {
   CONNECTOR,
   FLAGS,
   MESSAGE_HI,
-  MESSAGE_ID_HI,
-  MESSAGE_ID_LO,
   MESSAGE_LO,
   POSITION_HI,
   POSITION_LO,
@@ -78,6 +76,7 @@ import {
   type MailboxPlace,
   sourceKeyText,
 } from './series-keys.ts';
+import { TouchedKeys } from './touched-keys.ts';
 
 /** A series and how its rows are found in the log. */
 interface Counter {
@@ -87,10 +86,9 @@ interface Counter {
   bits: number;
   keyWord: number | null;
   weighted: boolean;
-  touched: number[];
+  touched: TouchedKeys;
   /** Members made of keys that hit, or were asked for, while an incident was open. */
   members: Map<number, MemberCounts>;
-  isTouched: Uint8Array;
 }
 
 /** The bits by which counters choose their rows. */
@@ -336,10 +334,7 @@ export class Walk {
     if (hits.length > 0 || limitHits.length > 0 || this.#book.hasOpen) {
       this.#book.takeBatch(timeMs, batchFirst, hits, limitHits);
     }
-    for (const counter of this.#counters) {
-      for (const key of counter.touched) counter.isTouched[key] = 0;
-      counter.touched.length = 0;
-    }
+    for (const counter of this.#counters) counter.touched.clear();
   }
 
   #enterDay(day: number, timeMs: number): void {
@@ -366,15 +361,7 @@ export class Walk {
 
   /** Mail to a mailbox here: the way in of forwards, and what true NDRs answer to. */
   #arrival(words: Uint32Array, base: number, timeMs: number): void {
-    this.#forwards.wayIn(
-      timeMs,
-      words[base + MESSAGE_ID_LO],
-      words[base + MESSAGE_ID_HI],
-      words[base + RECIPIENT_LO],
-      words[base + RECIPIENT_HI],
-      words[base + POSITION_LO],
-      words[base + POSITION_HI],
-    );
+    this.#forwards.wayIn(timeMs, words, base);
     const kind = (words[base + FLAGS] >>> SENDER_KIND_SHIFT) & 3;
     if (kind === SENDER_NULL) return;
     if (this.#tenant.domainClass(words[base + SENDER_DOMAIN]) === DOMAIN_ACCEPTED) return;
@@ -406,13 +393,7 @@ export class Walk {
     } else if (senderDomain !== 0) {
       this.#counts.unregistered++;
       bits |= ROW_UNREGISTERED | ROW_LIMITED;
-      const verdict = this.#forwards.judge(
-        timeMs,
-        words[base + MESSAGE_ID_LO],
-        words[base + MESSAGE_ID_HI],
-        words[base + RECIPIENT_LO],
-        words[base + RECIPIENT_HI],
-      );
+      const verdict = this.#forwards.judge(timeMs, words, base);
       if (verdict.isForward) {
         bits |= ROW_FORWARD;
         mailbox = this.#forwarderKey(verdict);
@@ -453,7 +434,7 @@ export class Walk {
       const amount = counter.weighted ? words[row + LOG_WEIGHT] : 1;
       if (amount === 0) continue;
       counter.series.add(key, amount, timeMs);
-      touch(counter, key);
+      counter.touched.add(key);
     }
     if ((bits & ROW_LIMITED) !== 0) this.#counts.limitedRecipients++;
     if ((bits & ROW_ONMICROSOFT) !== 0) this.#counts.onMicrosoftRecipients++;
@@ -489,8 +470,9 @@ export class Walk {
   #test(timeMs: number): Hit[] {
     const hits: Hit[] = [];
     for (const counter of this.#counters) {
-      const { series } = counter;
-      for (const key of counter.touched) {
+      const { series, touched } = counter;
+      for (let index = 0; index < touched.count; index++) {
+        const key = touched.keys[index];
         const finding = series.test(key, timeMs);
         if (finding === null) continue;
         series.markIncident(key);
@@ -515,7 +497,9 @@ export class Walk {
   /** Our own ceilings on mailboxes. */
   #testCeilings(hits: Hit[]): void {
     const counter = this.#recipientCounter;
-    for (const key of counter.touched) {
+    const { touched } = counter;
+    for (let index = 0; index < touched.count; index++) {
+      const key = touched.keys[index];
       let best: { window: number; observed: number; share: number } | null = null;
       for (const { window, recipients } of this.#ceilings) {
         const observed = counter.series.count(key, window);
@@ -553,7 +537,9 @@ export class Walk {
       const lowest = limit.marks[0] * limit.budget;
       if (limit.scope === 'mailbox') {
         const counter = this.#recipientCounter;
-        for (const key of counter.touched) {
+        const { touched } = counter;
+        for (let index = 0; index < touched.count; index++) {
+          const key = touched.keys[index];
           const used = counter.series.count(key, LIMIT_WINDOW);
           if (used >= lowest) hits.push({ ...limitHit(limit, used), mailbox: key, bits: ROW_MAILBOX });
         }
@@ -623,7 +609,13 @@ export class Walk {
   }
 
   #touchedMembers(): MemberCounts[] {
-    return this.#counters.flatMap((counter) => counter.touched.map((key) => this.#seriesMember(counter, key)));
+    const members: MemberCounts[] = [];
+    for (const counter of this.#counters) {
+      const { touched } = counter;
+      for (let index = 0; index < touched.count; index++)
+        members.push(this.#seriesMember(counter, touched.keys[index]));
+    }
+    return members;
   }
 
   #addCounters(settings: SeriesSettings): void {
@@ -640,9 +632,8 @@ export class Walk {
         bits: counted,
         keyWord,
         weighted: settings.unit === 'weight',
-        touched: [],
+        touched: new TouchedKeys(),
         members: new Map(),
-        isTouched: new Uint8Array(64),
       };
       this.#counters.push(counter);
       this.#counterByName.set(name, counter);
@@ -713,17 +704,6 @@ export class Walk {
     if (key === this.#sourceKeySeenMs.length) this.#sourceKeySeenMs.push(seenMs);
     else if (seenMs < this.#sourceKeySeenMs[key]) this.#sourceKeySeenMs[key] = seenMs;
   }
-}
-
-function touch(counter: Counter, key: number): void {
-  if (key >= counter.isTouched.length) {
-    const touched = new Uint8Array(Math.max(key + 1, counter.isTouched.length * 2));
-    touched.set(counter.isTouched);
-    counter.isTouched = touched;
-  }
-  if (counter.isTouched[key] !== 0) return;
-  counter.isTouched[key] = 1;
-  counter.touched.push(key);
 }
 
 function limitHit(limit: ServiceLimit, used: number): Omit<LimitHit, 'mailbox' | 'bits'> {

@@ -1,4 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import {
+  createRecordScratch,
+  MESSAGE_ID_HI,
+  MESSAGE_ID_LO,
+  POSITION_LO,
+  RECIPIENT_LO,
+} from '../../../src/core/record.ts';
 import { Correspondents, Forwards, MessageWeights } from '../../../src/core/walk/forwards.ts';
 import { DAY_MS, MINUTE_MS, MONDAY } from '../pairs.ts';
 
@@ -7,17 +14,27 @@ const OTHER_HOME = 12;
 const FRIEND = 21;
 const STRANGER = 22;
 
+/** The words of a record of a message to a recipient; a message of 0 has no Message-ID. */
+function record(message: number, recipient: number): Uint32Array {
+  const { words } = createRecordScratch();
+  words[MESSAGE_ID_LO] = message;
+  words[MESSAGE_ID_HI] = message === 0 ? 0 : 1;
+  words[RECIPIENT_LO] = recipient;
+  words[POSITION_LO] = recipient;
+  return words;
+}
+
 /** Names are numbers here: hashes of them do not matter. */
 class Flow {
   readonly forwards = new Forwards();
   message = 100;
 
   arrives(timeMs: number, mailbox = HOME, message = this.message): void {
-    this.forwards.wayIn(timeMs, message, 1, mailbox, 0, mailbox, 0);
+    this.forwards.wayIn(timeMs, record(message, mailbox), 0);
   }
 
   leaves(timeMs: number, recipient = FRIEND, message = this.message): { isForward: boolean; isRecognised: boolean } {
-    const { isForward, isRecognised } = this.forwards.judge(timeMs, message, 1, recipient, 0);
+    const { isForward, isRecognised } = this.forwards.judge(timeMs, record(message, recipient), 0);
     return { isForward, isRecognised };
   }
 
@@ -105,8 +122,8 @@ describe('forwards', () => {
 
   it('are none without a Message-ID', () => {
     const { forwards } = known();
-    forwards.wayIn(NOW, 0, 0, HOME, 0, 0, 0);
-    expect(forwards.judge(NOW, 0, 0, FRIEND, 0).isForward).toBe(false);
+    forwards.wayIn(NOW, record(0, HOME), 0);
+    expect(forwards.judge(NOW, record(0, FRIEND), 0).isForward).toBe(false);
   });
 
   it('remember the thousand most used recipients of a mailbox', () => {
