@@ -4,6 +4,7 @@
  */
 
 import type { IncidentType } from '../incident-document.ts';
+import { KeyCounts } from './key-counts.ts';
 import type { KeyedSeries } from './keyed-series.ts';
 import {
   LOG_BITS,
@@ -13,10 +14,10 @@ import {
   LOG_RECIPIENT_HI,
   LOG_RECIPIENT_LO,
   LOG_SOURCE,
-  LOG_WEIGHT,
   ROW_FORWARD,
   ROW_NULL_SENDER,
   type RowLog,
+  weightOf,
 } from './row-log.ts';
 import { RowTraits, typeOfTraits } from './traits.ts';
 
@@ -79,9 +80,14 @@ export class CampaignRows {
   /** Whether widening by this would change nothing. */
   covers(key: CampaignKey, bits: number): boolean {
     const state = this.#state;
-    if ((state.bits & bits) !== bits) return false;
+    if (!this.hasBits(bits)) return false;
     if (isWholeTenant(key)) return state.tenant;
     return key.kind === 'forward' ? state.forwards.has(forwardId(key)) : this.#keysOf(key.kind).has(key.a);
+  }
+
+  /** Whether rows with any of these bits are looked at already. */
+  hasBits(bits: number): boolean {
+    return (this.#state.bits & bits) === bits;
   }
 
   /** Widens the rows. */
@@ -126,6 +132,22 @@ export class CampaignRows {
   sharesWayIn(words: Uint32Array, base: number): boolean {
     const { connectors, sources } = this.#state;
     return connectors.has(words[base + LOG_CONNECTOR]) || sources.has(words[base + LOG_SOURCE]);
+  }
+}
+
+/** The word by which all rows that a key adds to a campaign are linked in the log; null where they are not. */
+export function linkedWordOf(key: CampaignKey): number | null {
+  if (isWholeTenant(key)) return null;
+  switch (key.kind) {
+    case 'source':
+      return LOG_SOURCE;
+    case 'domain':
+      return LOG_DOMAIN;
+    case 'mailbox':
+    case 'limit':
+      return LOG_MAILBOX;
+    default:
+      return null;
   }
 }
 
@@ -177,83 +199,144 @@ export interface Attribution {
   firstSequence: number;
 }
 
-/** Finds what the excess of a hit has in common. */
-export function attribute(
-  log: RowLog,
-  rows: HitRows,
-  family: 'unregistered' | 'bulk',
-  observed: number,
-  mean: number,
-  window: number,
-  timeMs: number,
-  context: AttributionContext,
-): Attribution {
-  const excess = observed - mean;
-  const connectors = new Map<number, number>();
-  const sources = new Map<number, number>();
-  const domains = new Map<number, number>();
-  const mailboxes = new Map<number, number>();
-  const forwardingMailboxes = new Map<number, number>();
-  const forwards = new Map<string, ForwardCount>();
-  let pairs = 0;
-  let nullSenders = 0;
-  const words = log.words;
-  for (let sequence = rows.firstSequence; sequence < log.next; sequence++) {
-    const base = log.base(sequence);
-    if (!isHitRow(rows, words, base)) continue;
-    pairs++;
-    const bits = words[base + LOG_BITS];
-    if ((bits & ROW_NULL_SENDER) !== 0) nullSenders++;
-    const amount = rows.weighted ? words[base + LOG_WEIGHT] : 1;
-    if (amount === 0) continue;
-    count(connectors, words[base + LOG_CONNECTOR], amount);
-    count(sources, words[base + LOG_SOURCE], amount);
-    if (family === 'bulk') {
-      count(mailboxes, words[base + LOG_MAILBOX], amount);
-      continue;
-    }
-    count(domains, words[base + LOG_DOMAIN], amount);
-    if ((bits & ROW_FORWARD) !== 0) {
+/** Finds what the excess of hits has in common. */
+export class Attributor {
+  readonly #log: RowLog;
+  readonly #context: AttributionContext;
+  readonly #connectors = new KeyCounts();
+  readonly #sources = new KeyCounts();
+  readonly #domains = new KeyCounts();
+  readonly #mailboxes = new KeyCounts();
+
+  constructor(log: RowLog, context: AttributionContext) {
+    this.#log = log;
+    this.#context = context;
+  }
+
+  attribute(
+    rows: HitRows,
+    family: 'unregistered' | 'bulk',
+    observed: number,
+    mean: number,
+    window: number,
+    timeMs: number,
+  ): Attribution {
+    const log = this.#log;
+    const words = log.words;
+    const { firstSequence, keyWord } = rows;
+    const isBulk = family === 'bulk';
+    const forwardingMailboxes = new Map<number, number>();
+    const forwards = new Map<string, ForwardCount>();
+    let pairs = 0;
+    let nullSenders = 0;
+    this.#clear();
+    for (
+      let sequence = log.last(keyWord, rows.key);
+      sequence >= firstSequence;
+      sequence = log.before(sequence, keyWord)
+    ) {
+      const base = log.base(sequence);
+      if (!isHitRow(rows, words, base)) continue;
+      pairs++;
+      const bits = words[base + LOG_BITS];
+      if ((bits & ROW_NULL_SENDER) !== 0) nullSenders++;
+      if (rows.weighted && weightOf(words, base) === 0) continue;
+      this.#countKeys(words, base);
+      if (isBulk || (bits & ROW_FORWARD) === 0) continue;
       const mailbox = words[base + LOG_MAILBOX];
-      count(forwardingMailboxes, mailbox, amount);
+      forwardingMailboxes.set(mailbox, (forwardingMailboxes.get(mailbox) ?? 0) + 1);
       const recipient = recipientOf(words, base);
       const id = `${mailbox}|${recipient}`;
       const forward = forwards.get(id) ?? { mailbox, recipient, count: 0 };
-      forward.count += amount;
+      forward.count++;
       forwards.set(id, forward);
     }
+    const excess = observed - mean;
+    const half = excess / 2;
+    const key =
+      (isBulk
+        ? this.#largest('mailbox', this.#mailboxes, this.#context.mailboxes, half, window, timeMs)
+        : (largestForward([...forwards.values()], half, this.#context) ??
+          this.#largest('connector', this.#connectors, this.#context.connectors, half, window, timeMs) ??
+          this.#largest('source', this.#sources, this.#context.sources, half, window, timeMs) ??
+          this.#largest('domain', this.#domains, this.#context.domains, half, window, timeMs) ??
+          largestForwarder(forwardingMailboxes, half, this.#context))) ?? TENANT_KEY;
+    const covered = new CampaignRows();
+    covered.widen(key, rows.bits);
+    const traits = new RowTraits();
+    let first = log.next;
+    this.#clear();
+    for (
+      let sequence = log.last(keyWord, rows.key);
+      sequence >= firstSequence;
+      sequence = log.before(sequence, keyWord)
+    ) {
+      const base = log.base(sequence);
+      if (!isHitRow(rows, words, base) || !covered.matches(words, base)) continue;
+      first = sequence;
+      traits.addBits(words[base + LOG_BITS]);
+      this.#countKeys(words, base);
+    }
+    traits.connectors = this.#connectors.toMap();
+    traits.sources = this.#sources.toMap();
+    traits.domains = this.#domains.toMap();
+    traits.mailboxes = this.#mailboxes.toMap();
+    return {
+      excess,
+      key,
+      type: typeOfTraits(traits, family),
+      nullShare: pairs === 0 ? 0 : nullSenders / pairs,
+      firstSequence: first,
+    };
   }
-  const expected = (series: KeyedSeries) => (key: number) => series.expectation(key, window, timeMs).mean;
-  const half = excess / 2;
-  let key: CampaignKey | null = null;
-  if (family === 'bulk') {
-    key = largest('mailbox', mailboxes, expected(context.mailboxes), half, context);
-  } else {
-    key = largestForward([...forwards.values()], half, context);
-    key ??= largest('connector', connectors, expected(context.connectors), half, context);
-    key ??= largest('source', sources, expected(context.sources), half, context);
-    key ??= largest('domain', domains, expected(context.domains), half, context);
-    const mailbox = largest('mailbox', forwardingMailboxes, () => 0, half, context);
-    if (key === null && mailbox !== null) key = { ...mailbox, kind: 'forwarding_mailbox' };
+
+  #countKeys(words: Uint32Array, base: number): void {
+    const connector = words[base + LOG_CONNECTOR];
+    if (connector !== 0) this.#connectors.add(connector, 1);
+    const source = words[base + LOG_SOURCE];
+    if (source !== 0) this.#sources.add(source, 1);
+    const domain = words[base + LOG_DOMAIN];
+    if (domain !== 0) this.#domains.add(domain, 1);
+    const mailbox = words[base + LOG_MAILBOX];
+    if (mailbox !== 0) this.#mailboxes.add(mailbox, 1);
   }
-  key ??= TENANT_KEY;
-  const covered = new CampaignRows();
-  covered.widen(key, rows.bits);
-  const traits = new RowTraits();
-  let firstSequence = log.next;
-  for (let sequence = rows.firstSequence; sequence < log.next; sequence++) {
-    const base = log.base(sequence);
-    if (!isHitRow(rows, words, base) || !covered.matches(words, base)) continue;
-    if (firstSequence === log.next) firstSequence = sequence;
-    traits.add(words, base);
+
+  #clear(): void {
+    this.#connectors.clear();
+    this.#sources.clear();
+    this.#domains.clear();
+    this.#mailboxes.clear();
   }
-  return {
-    excess,
-    key,
-    type: typeOfTraits(traits, family),
-    nullShare: pairs === 0 ? 0 : nullSenders / pairs,
-    firstSequence,
-  };
+
+  /** The key with the largest excess over its own expectation, where that is at least `half`. */
+  #largest(
+    kind: 'connector' | 'source' | 'domain' | 'mailbox',
+    counts: KeyCounts,
+    series: KeyedSeries,
+    half: number,
+    window: number,
+    timeMs: number,
+  ): CampaignKey | null {
+    let best = 0;
+    let bestExcess = 0;
+    for (let index = 0; index < counts.size; index++) {
+      const key = counts.keys[index];
+      const amount = counts.count(key);
+      // The expectation only lowers a count, so most keys need not be asked.
+      if (amount < half || amount < bestExcess) continue;
+      const excess = amount - series.expectation(key, window, timeMs).mean;
+      if (excess < half || excess <= 0 || excess < bestExcess) continue;
+      // Keys are numbered in order of arrival: texts decide between equals.
+      if (excess === bestExcess && best !== 0 && this.#isTextAbove(kind, key, best)) continue;
+      best = key;
+      bestExcess = excess;
+    }
+    return best === 0 ? null : { kind, a: best, b: '' };
+  }
+
+  #isTextAbove(kind: 'connector' | 'source' | 'domain' | 'mailbox', key: number, other: number): boolean {
+    return this.#context.textOf(kind, key) > this.#context.textOf(kind, other);
+  }
 }
 
 interface ForwardCount {
@@ -278,29 +361,19 @@ function largestForward(
   return best === null ? null : { kind: 'forward', a: best.mailbox, b: best.recipient };
 }
 
-function count(counts: Map<number, number>, key: number, amount: number): void {
-  if (key !== 0) counts.set(key, (counts.get(key) ?? 0) + amount);
-}
-
-/** The key with the largest excess over its own expectation, where that is at least `half`. */
-function largest(
-  kind: 'connector' | 'source' | 'domain' | 'mailbox',
-  counts: Map<number, number>,
-  expectation: (key: number) => number,
+/** The mailbox here whose forwards make at least `half`, whoever they went to. */
+function largestForwarder(
+  mailboxes: ReadonlyMap<number, number>,
   half: number,
   context: AttributionContext,
 ): CampaignKey | null {
   let best = 0;
-  let bestExcess = 0;
-  for (const [key, amount] of counts) {
-    // The expectation only lowers a count, so most keys need not be asked.
-    if (amount < half || amount < bestExcess) continue;
-    const excess = amount - expectation(key);
-    if (excess < half || excess <= 0 || excess < bestExcess) continue;
-    // Keys are numbered in order of arrival: texts decide between equals.
-    if (excess === bestExcess && best !== 0 && context.textOf(kind, key) > context.textOf(kind, best)) continue;
-    best = key;
-    bestExcess = excess;
+  let bestCount = 0;
+  for (const [mailbox, count] of mailboxes) {
+    if (count < half || count < bestCount) continue;
+    if (count === bestCount && context.textOf('mailbox', mailbox) > context.textOf('mailbox', best)) continue;
+    best = mailbox;
+    bestCount = count;
   }
-  return best === 0 ? null : { kind, a: best, b: '' };
+  return best === 0 ? null : { kind: 'forwarding_mailbox', a: best, b: '' };
 }

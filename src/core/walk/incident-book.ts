@@ -9,7 +9,7 @@ import type { Family, IncidentType, SeriesName, Statistic } from '../incident-do
 import {
   type Attribution,
   type AttributionContext,
-  attribute,
+  Attributor,
   type CampaignKey,
   CampaignRows,
   type HitRows,
@@ -19,7 +19,7 @@ import {
 import { WINDOW_MS } from './day-clock.ts';
 import { Incident, type IncidentState, type LimitNumbers, type SeverityRank } from './incident.ts';
 import { OpenIncidents } from './open-incidents.ts';
-import { LOG_WEIGHT, type RowLog } from './row-log.ts';
+import { type RowLog, weightOf } from './row-log.ts';
 import { countForScore, SCORE_95 } from './statistics.ts';
 import { REFUSED_SHARE, typeOfTraits } from './traits.ts';
 
@@ -125,6 +125,7 @@ export interface IncidentBookState {
 
 export class IncidentBook {
   readonly #context: BookContext;
+  readonly #attributor: Attributor;
   #incidents: Incident[] = [];
   readonly #open = new OpenIncidents();
   /** The last incident of each family and campaign key. */
@@ -136,6 +137,7 @@ export class IncidentBook {
 
   constructor(context: BookContext) {
     this.#context = context;
+    this.#attributor = new Attributor(context.log, context);
   }
 
   save(): IncidentBookState {
@@ -244,7 +246,7 @@ export class IncidentBook {
     const { log } = this.#context;
     const firstSequence = log.firstAfter(timeMs - WINDOW_MS[hit.window]);
     const rows = { ...hit.rows, firstSequence };
-    return attribute(log, rows, hit.family, hit.observed, hit.mean ?? 0, hit.window, timeMs, this.#context);
+    return this.#attributor.attribute(rows, hit.family, hit.observed, hit.mean ?? 0, hit.window, timeMs);
   }
 
   /** The oldest open incident that the hit belongs to. */
@@ -287,10 +289,15 @@ export class IncidentBook {
     const words = log.words;
     const firstSequence = log.firstAfter(timeMs - WINDOW_MS[hit.window]);
     const rows = { ...hit.rows, firstSequence };
-    for (let sequence = firstSequence; sequence < log.next; sequence++) {
+    const { keyWord } = rows;
+    for (
+      let sequence = log.last(keyWord, rows.key);
+      sequence >= firstSequence;
+      sequence = log.before(sequence, keyWord)
+    ) {
       const base = log.base(sequence);
       if (!isHitRow(rows, words, base)) continue;
-      const amount = rows.weighted ? words[base + LOG_WEIGHT] : 1;
+      const amount = rows.weighted ? weightOf(words, base) : 1;
       let covered = false;
       for (let index = 0; index < incidents.length; index++) {
         if (!covers(incidents[index], words, base)) continue;

@@ -2,7 +2,7 @@
 
 import { HashTable, type HashTableState } from '../hash-table.ts';
 import type { Family, IncidentType, SeriesName, Statistic } from '../incident-document.ts';
-import { type CampaignKey, CampaignRows, type CampaignRowsState, keyId } from './campaign.ts';
+import { type CampaignKey, CampaignRows, type CampaignRowsState, keyId, linkedWordOf } from './campaign.ts';
 import {
   LOG_DOMAIN,
   LOG_MAILBOX,
@@ -12,9 +12,9 @@ import {
   LOG_POSITION_LO,
   LOG_RECIPIENT_HI,
   LOG_RECIPIENT_LO,
-  LOG_STATUS,
   LOG_SUBJECT,
   type RowLog,
+  statusOf,
 } from './row-log.ts';
 import { RowTraits, type RowTraitsState } from './traits.ts';
 
@@ -160,7 +160,7 @@ function placeOf(words: Uint32Array, base: number, timeMs: number): RowPlace {
     recipientHi: words[base + LOG_RECIPIENT_HI],
     positionLo: words[base + LOG_POSITION_LO],
     positionHi: words[base + LOG_POSITION_HI],
-    status: words[base + LOG_STATUS],
+    status: statusOf(words, base),
     domain: words[base + LOG_DOMAIN],
     mailbox: words[base + LOG_MAILBOX],
   };
@@ -339,14 +339,16 @@ export class Incident implements IncidentFacts {
     if (this.keys.has(keyId(key)) && this.rows.covers(key, bits)) return;
     this.keys.set(keyId(key), key);
     const first = Math.max(this.countedFrom, log.first);
-    const covered: boolean[] = [];
-    for (let sequence = first; sequence < this.countedUntil; sequence++) {
-      covered.push(this.rows.matches(log.words, log.base(sequence)));
+    const { words } = log;
+    // Unless the bits widen too, only rows with the new key can be new; the latest is found first.
+    const keyWord = this.rows.hasBits(bits) ? linkedWordOf(key) : null;
+    const uncovered: number[] = [];
+    for (let sequence = log.last(keyWord, key.a); sequence >= first; sequence = log.before(sequence, keyWord)) {
+      if (sequence < this.countedUntil && !this.rows.matches(words, log.base(sequence))) uncovered.push(sequence);
     }
     this.rows.widen(key, bits);
-    for (let sequence = first; sequence < this.countedUntil; sequence++) {
-      if (!covered[sequence - first] && this.rows.matches(log.words, log.base(sequence)))
-        this.totals.add(log, sequence);
+    for (let index = uncovered.length - 1; index >= 0; index--) {
+      if (this.rows.matches(words, log.base(uncovered[index]))) this.totals.add(log, uncovered[index]);
     }
   }
 

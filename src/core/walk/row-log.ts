@@ -8,8 +8,10 @@
 const LOG_WORDS = 16;
 const LOG_DOUBLES = LOG_WORDS / 2;
 
+/** Which counts the row belongs to and what is known of it (the bits below), its weight and its status. */
 export const LOG_BITS = 2;
-export const LOG_WEIGHT = 3;
+/** How many rows back the last row of the same source stands; 0 where there is none. */
+const LOG_SOURCE_LINK = 3;
 /** Keys of the domain, connector, source and mailbox series; 0 where the row has none. */
 export const LOG_DOMAIN = 4;
 export const LOG_CONNECTOR = 5;
@@ -23,9 +25,9 @@ export const LOG_RECIPIENT_HI = 11;
 export const LOG_SUBJECT = 12;
 export const LOG_POSITION_LO = 13;
 export const LOG_POSITION_HI = 14;
-export const LOG_STATUS = 15;
+/** The same for the last row of the same domain, or of the same mailbox where the row has no domain. */
+const LOG_SENDER_LINK = 15;
 
-/* Bits of LOG_BITS: which counts the row belongs to, and what is known of it. */
 /** Unregistered sender, not a recognised forward. */
 export const ROW_RELAYED = 1;
 /** Unregistered sender. */
@@ -44,6 +46,21 @@ export const ROW_FORWARD = 64;
 export const ROW_RECOGNISED_FORWARD = 128;
 /** Failed or filtered as spam. */
 export const ROW_REFUSED = 256;
+/** One of the first five external recipients of its message: it weighs 1, else 0. */
+export const ROW_WEIGHED = 512;
+const STATUS_SHIFT = 10;
+
+export function statusBits(status: number): number {
+  return status << STATUS_SHIFT;
+}
+
+export function statusOf(words: Uint32Array, base: number): number {
+  return words[base + LOG_BITS] >>> STATUS_SHIFT;
+}
+
+export function weightOf(words: Uint32Array, base: number): number {
+  return (words[base + LOG_BITS] & ROW_WEIGHED) === 0 ? 0 : 1;
+}
 
 export interface RowLogState {
   words: Uint32Array;
@@ -57,6 +74,10 @@ export class RowLog {
   #capacity: number;
   #first = 0;
   #next = 0;
+  /** Sequence number plus 1 of the last row of a source, domain or mailbox, by its key. */
+  #lastOfSource: Float64Array = new Float64Array(64);
+  #lastOfDomain: Float64Array = new Float64Array(64);
+  #lastOfMailbox: Float64Array = new Float64Array(64);
 
   constructor(capacity = 1 << 12) {
     this.#capacity = capacity;
@@ -74,6 +95,10 @@ export class RowLog {
     this.#capacity = state.words.length / LOG_WORDS;
     this.#first = state.first;
     this.#next = state.next;
+    this.#lastOfSource.fill(0);
+    this.#lastOfDomain.fill(0);
+    this.#lastOfMailbox.fill(0);
+    for (let sequence = this.#first; sequence < this.#next; sequence++) this.link(sequence);
   }
 
   /** Sequence number of the oldest row kept. */
@@ -109,6 +134,53 @@ export class RowLog {
     return sequence;
   }
 
+  /** Links a row, now that its keys are known, to those before it. */
+  link(sequence: number): void {
+    const words = this.#words;
+    const base = this.base(sequence);
+    const source = words[base + LOG_SOURCE];
+    if (source !== 0) {
+      if (source >= this.#lastOfSource.length) this.#lastOfSource = longer(this.#lastOfSource, source);
+      words[base + LOG_SOURCE_LINK] = this.#distance(this.#lastOfSource[source], sequence);
+      this.#lastOfSource[source] = sequence + 1;
+    }
+    const domain = words[base + LOG_DOMAIN];
+    const mailbox = words[base + LOG_MAILBOX];
+    if (domain !== 0) {
+      if (domain >= this.#lastOfDomain.length) this.#lastOfDomain = longer(this.#lastOfDomain, domain);
+      words[base + LOG_SENDER_LINK] = this.#distance(this.#lastOfDomain[domain], sequence);
+      this.#lastOfDomain[domain] = sequence + 1;
+    } else if (mailbox !== 0) {
+      if (mailbox >= this.#lastOfMailbox.length) this.#lastOfMailbox = longer(this.#lastOfMailbox, mailbox);
+      words[base + LOG_SENDER_LINK] = this.#distance(this.#lastOfMailbox[mailbox], sequence);
+      this.#lastOfMailbox[mailbox] = sequence + 1;
+    }
+  }
+
+  /** Rows that were forgotten are not linked to. */
+  #distance(last: number, sequence: number): number {
+    return last > this.#first ? sequence + 1 - last : 0;
+  }
+
+  /**
+   * Sequence number of the last row that may have this key in this word, -1 where none has; from there
+   * `before` leads to the others. Rows of a source, a domain or a sending mailbox are linked, so that
+   * finding them does not cost a look at all other rows; rows of a connector, or of all (null), are not.
+   */
+  last(keyWord: number | null, key: number): number {
+    if (keyWord === LOG_SOURCE) return lastOf(this.#lastOfSource, key);
+    if (keyWord === LOG_DOMAIN) return lastOf(this.#lastOfDomain, key);
+    if (keyWord === LOG_MAILBOX) return lastOf(this.#lastOfMailbox, key);
+    return this.#next - 1;
+  }
+
+  /** The row before a kept row in the sequence that `last` begins; -1 where there is none. */
+  before(sequence: number, keyWord: number | null): number {
+    if (keyWord === null || keyWord === LOG_CONNECTOR) return sequence - 1;
+    const link = this.#words[this.base(sequence) + (keyWord === LOG_SOURCE ? LOG_SOURCE_LINK : LOG_SENDER_LINK)];
+    return link === 0 ? -1 : sequence - link;
+  }
+
   /** Forgets rows before this time. */
   forgetBefore(timeMs: number): void {
     while (this.#first < this.#next && this.time(this.#first) < timeMs) this.#first++;
@@ -137,4 +209,15 @@ export class RowLog {
     this.#doubles = new Float64Array(words.buffer);
     this.#capacity = capacity;
   }
+}
+
+function lastOf(lasts: Float64Array, key: number): number {
+  return key < lasts.length ? lasts[key] - 1 : -1;
+}
+
+/** A copy with room for a key. */
+function longer(lasts: Float64Array, key: number): Float64Array {
+  const copy = new Float64Array(Math.max(key + 1, lasts.length * 2));
+  copy.set(lasts);
+  return copy;
 }

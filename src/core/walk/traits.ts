@@ -51,15 +51,19 @@ export class RowTraits implements RowTraitsState {
   }
 
   add(words: Uint32Array, base: number): void {
-    const bits = words[base + LOG_BITS];
-    this.pairs++;
-    if ((bits & ROW_REFUSED) !== 0) this.refused++;
-    if ((bits & ROW_FORWARD) !== 0) this.forwards++;
-    if ((bits & ROW_RECOGNISED_FORWARD) !== 0) this.recognisedForwards++;
+    this.addBits(words[base + LOG_BITS]);
     increment(this.domains, words[base + LOG_DOMAIN]);
     increment(this.connectors, words[base + LOG_CONNECTOR]);
     increment(this.sources, words[base + LOG_SOURCE]);
     increment(this.mailboxes, words[base + LOG_MAILBOX]);
+  }
+
+  /** Adds a row but for its keys. */
+  addBits(bits: number): void {
+    this.pairs++;
+    if ((bits & ROW_REFUSED) !== 0) this.refused++;
+    if ((bits & ROW_FORWARD) !== 0) this.forwards++;
+    if ((bits & ROW_RECOGNISED_FORWARD) !== 0) this.recognisedForwards++;
   }
 
   get refusedShare(): number {

@@ -39,6 +39,7 @@ import { DayClock, type DayClockState, WINDOW_MS, WINDOW_NAMES } from './day-clo
 import { Correspondents, Forwards, type ForwardsState, type ForwardVerdict, MessageWeights } from './forwards.ts';
 import type { Incident, LimitNumbers } from './incident.ts';
 import { type Hit, IncidentBook, type IncidentBookState, type LimitHit, type MemberCounts } from './incident-book.ts';
+import { KeyCounts } from './key-counts.ts';
 import { KeyedSeries, type KeyedSeriesState } from './keyed-series.ts';
 import { CeilingMember, SeriesMember } from './members.ts';
 import {
@@ -53,9 +54,7 @@ import {
   LOG_RECIPIENT_HI,
   LOG_RECIPIENT_LO,
   LOG_SOURCE,
-  LOG_STATUS,
   LOG_SUBJECT,
-  LOG_WEIGHT,
   ROW_FORWARD,
   ROW_LIMITED,
   ROW_MAILBOX,
@@ -65,8 +64,11 @@ import {
   ROW_REFUSED,
   ROW_RELAYED,
   ROW_UNREGISTERED,
+  ROW_WEIGHED,
   RowLog,
   type RowLogState,
+  statusBits,
+  weightOf,
 } from './row-log.ts';
 import {
   DictionaryKeys,
@@ -76,7 +78,6 @@ import {
   type MailboxPlace,
   sourceKeyText,
 } from './series-keys.ts';
-import { TouchedKeys } from './touched-keys.ts';
 
 /** A series and how its rows are found in the log. */
 interface Counter {
@@ -86,7 +87,7 @@ interface Counter {
   bits: number;
   keyWord: number | null;
   weighted: boolean;
-  touched: TouchedKeys;
+  touched: KeyCounts;
   /** Members made of keys that hit, or were asked for, while an incident was open. */
   members: Map<number, MemberCounts>;
 }
@@ -403,12 +404,12 @@ export class Walk {
     if (bits === 0) return;
     const status = flags & STATUS_MASK;
     if (status === STATUS_FAILED || status === STATUS_FILTERED_AS_SPAM) bits |= ROW_REFUSED;
+    if (weight === 1) bits |= ROW_WEIGHED;
 
     const sequence = log.append(timeMs);
     const row = log.base(sequence);
     const target = log.words;
-    target[row + LOG_BITS] = bits;
-    target[row + LOG_WEIGHT] = weight;
+    target[row + LOG_BITS] = bits | statusBits(status);
     // An accepted domain is never the key of a campaign.
     target[row + LOG_DOMAIN] = isAccepted ? 0 : this.#domainKeys.key(senderDomain);
     target[row + LOG_CONNECTOR] = this.#connectorKeys.key(words[base + CONNECTOR]);
@@ -421,20 +422,21 @@ export class Walk {
     target[row + LOG_SUBJECT] = words[base + SUBJECT];
     target[row + LOG_POSITION_LO] = words[base + POSITION_LO];
     target[row + LOG_POSITION_HI] = words[base + POSITION_HI];
-    target[row + LOG_STATUS] = status;
+    log.link(sequence);
     this.#noteSourceKey(target[row + LOG_SOURCE], words[base + SOURCE]);
     this.#countRow(target, row, timeMs);
   }
 
   #countRow(words: Uint32Array, row: number, timeMs: number): void {
     const bits = words[row + LOG_BITS];
+    const weight = weightOf(words, row);
     for (const counter of this.#countersByBits[bits & COUNTED_BITS]) {
       const key = counter.keyWord === null ? 0 : words[row + counter.keyWord];
       if (counter.keyWord !== null && key === 0) continue;
-      const amount = counter.weighted ? words[row + LOG_WEIGHT] : 1;
+      const amount = counter.weighted ? weight : 1;
       if (amount === 0) continue;
       counter.series.add(key, amount, timeMs);
-      counter.touched.add(key);
+      counter.touched.add(key, 1);
     }
     if ((bits & ROW_LIMITED) !== 0) this.#counts.limitedRecipients++;
     if ((bits & ROW_ONMICROSOFT) !== 0) this.#counts.onMicrosoftRecipients++;
@@ -456,10 +458,11 @@ export class Walk {
 
   #expireRow(words: Uint32Array, row: number, window: number): void {
     const bits = words[row + LOG_BITS];
+    const weight = weightOf(words, row);
     for (const counter of this.#countersByBits[bits & COUNTED_BITS]) {
       const key = counter.keyWord === null ? 0 : words[row + counter.keyWord];
       if (counter.keyWord !== null && key === 0) continue;
-      const amount = counter.weighted ? words[row + LOG_WEIGHT] : 1;
+      const amount = counter.weighted ? weight : 1;
       if (amount !== 0) counter.series.expire(key, window, amount);
     }
     if (window !== LIMIT_WINDOW) return;
@@ -471,7 +474,7 @@ export class Walk {
     const hits: Hit[] = [];
     for (const counter of this.#counters) {
       const { series, touched } = counter;
-      for (let index = 0; index < touched.count; index++) {
+      for (let index = 0; index < touched.size; index++) {
         const key = touched.keys[index];
         const finding = series.test(key, timeMs);
         if (finding === null) continue;
@@ -498,7 +501,7 @@ export class Walk {
   #testCeilings(hits: Hit[]): void {
     const counter = this.#recipientCounter;
     const { touched } = counter;
-    for (let index = 0; index < touched.count; index++) {
+    for (let index = 0; index < touched.size; index++) {
       const key = touched.keys[index];
       let best: { window: number; observed: number; share: number } | null = null;
       for (const { window, recipients } of this.#ceilings) {
@@ -538,7 +541,7 @@ export class Walk {
       if (limit.scope === 'mailbox') {
         const counter = this.#recipientCounter;
         const { touched } = counter;
-        for (let index = 0; index < touched.count; index++) {
+        for (let index = 0; index < touched.size; index++) {
           const key = touched.keys[index];
           const used = counter.series.count(key, LIMIT_WINDOW);
           if (used >= lowest) hits.push({ ...limitHit(limit, used), mailbox: key, bits: ROW_MAILBOX });
@@ -612,8 +615,7 @@ export class Walk {
     const members: MemberCounts[] = [];
     for (const counter of this.#counters) {
       const { touched } = counter;
-      for (let index = 0; index < touched.count; index++)
-        members.push(this.#seriesMember(counter, touched.keys[index]));
+      for (let index = 0; index < touched.size; index++) members.push(this.#seriesMember(counter, touched.keys[index]));
     }
     return members;
   }
@@ -632,7 +634,7 @@ export class Walk {
         bits: counted,
         keyWord,
         weighted: settings.unit === 'weight',
-        touched: new TouchedKeys(),
+        touched: new KeyCounts(),
         members: new Map(),
       };
       this.#counters.push(counter);
