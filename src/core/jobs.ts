@@ -40,7 +40,11 @@ export class JobRefused extends Error {
 }
 
 export interface JobQueue {
-  /** Resolves to `known` where the same job is waiting, running or remembered as done. Fails fast while the queue is away. */
+  /**
+   * Resolves to `known` where the same job is waiting, running or remembered as done. One that failed is queued
+   * again. So is a rescan that is done or has begun, to run after it: it does not see the rows that came since.
+   * Fails fast while the queue is away.
+   */
   submit(job: Job): Promise<'queued' | 'known'>;
   /** Takes jobs until `signal` aborts; waits while the queue is away. */
   work(handler: (job: Job, context: JobContext) => Promise<void>, signal: AbortSignal): Promise<void>;
