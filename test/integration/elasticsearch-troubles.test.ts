@@ -255,7 +255,9 @@ describeWithOwnEngines('A secured Elasticsearch', { elasticsearch: secured }, (e
     const delivery = store.deliver([...first, ...second, incident]);
     delivery.catch(() => {});
     await inTrouble('away');
-    expect(await checkElasticsearch(settings)).toMatchObject([{ ok: false, detail: expect.stringContaining('now') }]);
+    expect(await checkElasticsearch(settings)).toMatchObject([
+      { ok: false, detail: expect.stringContaining('does not answer') },
+    ]);
     await engines().elasticsearch.server.restart();
     expect(await delivery).toEqual({ written: 51, unchanged: 50, refused: [] });
     expect(await store.knownAlerts([...first, ...second].map(({ id }) => id))).toMatchObject({ size: 100 });

@@ -10,11 +10,11 @@ export type Outcome =
   | { kind: 'ok' }
   /** There is one with this id, with a higher version, or it has changed meanwhile. */
   | { kind: 'conflict' }
-  /** Will never be taken as it is. */
+  /** Will never be taken as it is. The reason may quote the document: it is for the refused write, not for logs. */
   | { kind: 'refused'; reason: string }
   /** The request as a whole was not taken for what is in it; a smaller one may be. */
   | { kind: 'split'; reason: string }
-  | { kind: 'wait'; code: TroubleCode; reason: string }
+  | { kind: 'wait'; code: TroubleCode; message: string }
   | { kind: 'broken'; error: RelaywatchError };
 
 /** What of an answer tells what became of a document or a request. */
@@ -85,9 +85,13 @@ export function failureOutcome(error: unknown, place: string): Outcome {
     error instanceof errors.TimeoutError ||
     error instanceof errors.NoLivingConnectionsError
   ) {
-    return { kind: 'wait', code: 'away', reason: error.message };
+    return waiting('away', `${place} does not answer: ${error.message}`);
   }
   throw error;
+}
+
+function waiting(code: TroubleCode, message: string): Outcome & { kind: 'wait' } {
+  return { kind: 'wait', code, message };
 }
 
 /** In messages of Node's TLS (`tls.connect`) and of the client's check of the fingerprint. */
@@ -98,8 +102,10 @@ const MISPLACED = /no write index is defined|alias .* has more than one ind/i;
 
 function answerOutcome({ status, type, reason }: Answer, place: string): Outcome {
   const said = reason === '' ? `it answered ${status}` : reason;
-  if (type === 'cluster_block_exception' && status !== 503) return { kind: 'wait', code: 'read_only', reason: said };
-  if (type === 'index_closed_exception') return { kind: 'wait', code: 'read_only', reason: said };
+  const isBlocked = type === 'cluster_block_exception' && status !== 503;
+  if (isBlocked || type === 'index_closed_exception') {
+    return waiting('read_only', `${place} lets nobody write: ${said}. Make room on its disks, or lift the block.`);
+  }
   switch (status) {
     case 400:
       if (type === 'media_type_header_exception') return unexpected(place, status, said);
@@ -122,9 +128,9 @@ function answerOutcome({ status, type, reason }: Answer, place: string): Outcome
     case 413:
       return { kind: 'split', reason: `the request is longer than the server takes (${said})` };
     case 429:
-      return { kind: 'wait', code: 'busy', reason: said };
+      return waiting('busy', `${place} has too much to do: ${said}`);
     default:
-      return status >= 500 ? { kind: 'wait', code: 'away', reason: said } : unexpected(place, status, said);
+      return status >= 500 ? waiting('away', `${place} cannot answer: ${said}`) : unexpected(place, status, said);
   }
 }
 

@@ -81,7 +81,7 @@ async function writeGroup(
     }
     if (again.length < pending.length) patience.progress();
     const waiting = outcomes.find((outcome) => outcome.kind === 'wait');
-    if (waiting !== undefined) await patience.wait(waiting.code, waiting.reason, signal);
+    if (waiting !== undefined) await patience.wait(waiting.code, waiting.message, signal);
     pending = again;
   }
 }
@@ -119,7 +119,7 @@ async function readStored(
     if (failure === null) return stored;
     const outcome = readOutcome(failure, place);
     if (outcome.kind === 'broken') throw outcome.error;
-    // Shards that are not there yet, as after a restart.
-    await patience.wait('away', failure.reason ?? failure.type, signal);
+    if (outcome.kind !== 'wait') throw new Error(`Incidents could not be read: ${outcome.kind}`);
+    await patience.wait(outcome.code, outcome.message, signal);
   }
 }

@@ -6,6 +6,7 @@ import type { TroubleCode } from './answers.ts';
 /** What keeps documents from being written, for health pages and logs. */
 export interface StoreTrouble {
   code: TroubleCode;
+  /** A sentence: what the matter is, with which server. */
   message: string;
   /** Wall time at which it began, milliseconds. */
   sinceMs: number;

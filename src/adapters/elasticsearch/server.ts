@@ -34,17 +34,16 @@ export async function ask<Result>(request: () => Promise<Result>, place: string)
   } catch (error) {
     const outcome = failureOutcome(error, place);
     if (outcome.kind === 'broken') throw outcome.error;
-    const reason = 'reason' in outcome ? outcome.reason : outcome.kind;
     throw new RelaywatchError(
       outcome.kind === 'wait'
         ? {
             code: 'elasticsearch_away',
-            message: `${place} cannot be used now: ${reason}`,
+            message: outcome.message,
             hint: 'Check that it runs and that the address is right, and try again.',
           }
         : {
             code: 'elasticsearch_refused',
-            message: `${place} refused a request: ${reason}`,
+            message: `${place} refused a request: ${'reason' in outcome ? outcome.reason : outcome.kind}`,
             hint: 'Check its version and its settings.',
           },
     );

@@ -1,6 +1,5 @@
 /** How Elasticsearch is reached, and under which names it keeps what is found. */
 
-import { isIP } from 'node:net';
 import { RelaywatchError } from '../../core/outcome.ts';
 
 export interface ElasticsearchSettings {
@@ -104,9 +103,9 @@ function checkAddress(address: string, { allowPlaintext }: ElasticsearchSettings
   }
 }
 
-function isLoopback(hostname: string): boolean {
-  const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+/** `localhost` and names below it, 127.0.0.0/8 and ::1 (RFC 6761, RFC 1122 3.2.1.3, RFC 4291 2.5.3). */
+function isLoopback(host: string): boolean {
+  return /^(?:(?:.+\.)?localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(host);
 }
 
 function refusal(message: string, hint: string): RelaywatchError {

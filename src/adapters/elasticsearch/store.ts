@@ -153,7 +153,7 @@ class ElasticsearchStore implements OutputStore {
       }
       if (again.length < pending.length) patience.progress();
       const waiting = outcomes.find((outcome) => outcome.kind === 'wait');
-      if (waiting !== undefined) await patience.wait(waiting.code, waiting.reason, signal);
+      if (waiting !== undefined) await patience.wait(waiting.code, waiting.message, signal);
       pending = again;
     }
   }
@@ -252,7 +252,7 @@ class ElasticsearchStore implements OutputStore {
         const outcome = failureOutcome(error, this.#place);
         if (outcome.kind === 'broken') throw outcome.error;
         if (outcome.kind !== 'wait') throw error;
-        await patience.wait(outcome.code, outcome.reason, signal);
+        await patience.wait(outcome.code, outcome.message, signal);
       }
     }
   };
