@@ -3,15 +3,27 @@
  * parser too, comes when a command runs.
  */
 
+import { COMMAND_NAMES, COMMANDS, type CommandName } from './config/commands.ts';
 import { helpText } from './config/help.ts';
-import { optionName, type RawScanOptions, SCAN_OPTIONS } from './config/options.ts';
+import { type OptionText, optionName } from './config/options.ts';
+import type { ExitCode } from './core/outcome.ts';
+
+/** What a command's module gives: operands, options by their camel-case names, and the streams of the process. */
+type RunCommand = { run(operands: string[], raw: object, streams: NodeJS.Process): Promise<ExitCode> }['run'];
+
+const MODULES: Record<CommandName, () => Promise<RunCommand>> = {
+  scan: async () => (await import('./runtime/scan-command.ts')).runScan,
+  lint: async () => (await import('./runtime/lint-command.ts')).runLint,
+};
 
 const EXIT_INTERRUPTED = 130;
 const EXIT_TERMINATED = 143;
 
 /** Ends at once; what has temporary files removes them on `exit`. */
-process.on('SIGINT', () => process.exit(EXIT_INTERRUPTED));
-process.on('SIGTERM', () => process.exit(EXIT_TERMINATED));
+const interrupted = () => process.exit(EXIT_INTERRUPTED);
+const terminated = () => process.exit(EXIT_TERMINATED);
+process.on('SIGINT', interrupted);
+process.on('SIGTERM', terminated);
 for (const stream of [process.stdout, process.stderr]) {
   // A reader that has gone away (`relaywatch scan … | head`) is no failure; writes see other errors themselves.
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -60,23 +72,27 @@ async function runCommand(args: readonly string[]): Promise<number> {
     .action((_, command) => {
       throw unknownCommand(command.args[0]);
     });
-  const scan = program
-    .command('scan')
-    .helpOption(false)
-    .argument('[PATH...]')
-    .action(async (paths: string[], options: RawScanOptions) => {
-      const { runScan } = await import('./runtime/scan-command.ts');
-      exitCode = await runScan(paths, options, process);
+  for (const name of COMMAND_NAMES) {
+    const { operands, options, stopsItself = false } = COMMANDS[name];
+    const command = program.command(`${name} ${operands}`).helpOption(false).allowExcessArguments(false);
+    for (const text of options) command.addOption(newOption(text));
+    command.action(async () => {
+      const run = await MODULES[name]();
+      if (stopsItself) process.off('SIGINT', interrupted).off('SIGTERM', terminated);
+      exitCode = await run(command.args, command.opts(), process);
     });
-  for (const text of SCAN_OPTIONS) {
-    const option = new Option(text.flags);
-    // The last of two would win, and the first be lost without a word.
-    if (option.required)
-      option.argParser((value: string, previous?: string) => once(optionName(text), value, previous));
-    scan.addOption(option);
   }
   await program.parseAsync(args, { from: 'user' });
   return exitCode;
+
+  function newOption(text: OptionText): InstanceType<typeof Option> {
+    const option = new Option(text.flags);
+    // The last of two would win, and the first be lost without a word.
+    if (option.required) {
+      option.argParser((value: string, previous?: string) => once(optionName(text), value, previous));
+    }
+    return option;
+  }
 }
 
 function once(name: string, value: string, previous: string | undefined): string {

@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { COMMAND_NAMES, COMMANDS, commandUsage } from '../src/config/commands.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COMMAND = path.join(ROOT, 'bin/relaywatch.js');
@@ -101,6 +102,16 @@ describe('without work', () => {
     },
   );
 
+  test.concurrent.each(COMMAND_NAMES)('%s has a line in the help, and a help of its own', async (name) => {
+    const { summary, options } = COMMANDS[name];
+    expect((await run(['--help'])).stdout).toContain(`\n  ${commandUsage(name)} `);
+    const { status, stdout } = await run([name, '--help']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^Usage: relaywatch ${name}\\b`));
+    for (const { flags } of options) expect(stdout).toContain(`\n  ${flags} `);
+    expect(summary).toMatch(/^[a-z].*[^.]$/);
+  });
+
   test.concurrent('--version is that of the package', async () => {
     const { version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
     expect(await run(['--version'])).toMatchObject({ status: 0, stdout: `${version}\n`, stderr: '' });
@@ -120,7 +131,12 @@ describe('without work', () => {
       .trim()
       .split('\n')
       .map((url) => url.slice(url.indexOf('/src/') + 1));
-    expect(files).toEqual(['src/main.ts', 'src/config/help.ts', 'src/config/options.ts']);
+    expect(files.sort()).toEqual([
+      'src/config/commands.ts',
+      'src/config/help.ts',
+      'src/config/options.ts',
+      'src/main.ts',
+    ]);
   });
 });
 
@@ -132,7 +148,16 @@ describe('wrong usage is exit 2, with what to do, and nothing on stdout', () => 
     [['skan', '--help'], 'there is no command skan', 'Did you mean scan?'],
     [['scan', 'good.csv', '--lisences', '3'], 'there is no option --lisences', 'Did you mean --licenses?'],
     [['scan', 'good.csv', '-z'], 'there is no option -z', 'relaywatch scan --help'],
-    [['--tenant', 'x'], 'there is no option --tenant', 'It belongs to scan'],
+    [['--tenant', 'x'], 'there is no option --tenant', 'It belongs to scan: relaywatch scan PATH... --tenant'],
+    [['--schema', 'x'], 'there is no option --schema', 'It belongs to lint: relaywatch lint [PIPELINE...] --schema'],
+    [['--vesrion'], 'there is no option --vesrion', 'Did you mean --version?'],
+    [['lnt'], 'there is no command lnt', 'Did you mean lint?'],
+    [['lint', '--shema', 'x'], 'there is no option --shema', 'Did you mean --schema? relaywatch lint --help'],
+    [['lint', '--licenses', 'x'], 'there is no option --licenses', 'relaywatch lint --help lists the options'],
+    [['lint', '--output'], '--output has no value', 'For example: --output json'],
+    [['lint', '--output', 'json', '--output', 'text'], '--output is given twice', 'once'],
+    [['lint', '--output', 'jsn'], '--output cannot be "jsn"', 'Did you mean json?'],
+    [['lint'], 'there is no pipeline in the folder pipelines here', 'pipelines/embedded.yaml'],
     [['scan', 'good.csv', '--since'], '--since has no value', 'For example: --since 2026-09-01'],
     [['scan', 'good.csv', '--since', '2026-01-01', '--since', '2026-02-01'], '--since is given twice', 'once'],
     [

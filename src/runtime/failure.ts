@@ -1,9 +1,9 @@
 /** What a failure says on stderr: what happened, to what, what to do; and its exit code. */
 
 import { existsSync } from 'node:fs';
-import { COMMANDS } from '../config/help.ts';
+import { COMMAND_NAMES, COMMANDS, type CommandName, commandUsage, isCommand } from '../config/commands.ts';
 import { nearestName } from '../config/nearest-name.ts';
-import { optionName, SCAN_OPTIONS } from '../config/options.ts';
+import { optionName } from '../config/options.ts';
 import { RelaywatchError } from '../core/outcome.ts';
 import { errorText } from '../reports/notes.ts';
 
@@ -32,35 +32,53 @@ function knownFailure(error: unknown, args: readonly string[]): Failure {
 
 function usageFailure(code: string, message: string, args: readonly string[]): Omit<Failure, 'exitCode'> {
   const [name = ''] = /--?[\w-]+/.exec(message) ?? [];
-  const example = SCAN_OPTIONS.find((option) => optionName(option) === name)?.example;
+  const command = args.find(isCommand);
+  const options = command === undefined ? [] : COMMANDS[command].options;
+  const example = options.find((option) => optionName(option) === name)?.example;
   switch (code) {
     case 'relaywatch.unknownCommand':
       return unknownCommand(message);
     case 'relaywatch.repeatedOption':
       return { message: `${message} is given twice`, hint: 'Give it once.' };
+    case 'commander.excessArguments':
+      return {
+        message: `${command ?? 'the command'} takes fewer arguments`,
+        hint: `It is used so: relaywatch ${command === undefined ? 'COMMAND' : commandUsage(command)}`,
+      };
     case 'commander.optionMissingArgument':
       return { message: `${name} has no value`, hint: `For example: ${name} ${example ?? 'VALUE'}` };
     case 'commander.unknownOption': {
       const typed = /'(.*)'/s.exec(message.split('\n')[0])?.[1] ?? name;
-      return unknownOption(typed, args);
+      return unknownOption(typed, command);
     }
     default:
       return { message: message.replace(/^error: /, ''), hint: 'relaywatch --help shows the commands and options.' };
   }
 }
 
-function unknownOption(typed: string, args: readonly string[]): Omit<Failure, 'exitCode'> {
-  const names = [...SCAN_OPTIONS.map(optionName), '--help'];
-  const inScan = args.includes('scan');
-  const nearest = nearestName(typed, inScan ? names : [...names, '--version']);
-  const help = inScan ? 'relaywatch scan --help' : 'relaywatch --help';
+function unknownOption(typed: string, command: CommandName | undefined): Omit<Failure, 'exitCode'> {
+  const message = `there is no option ${typed}`;
+  if (command === undefined) {
+    const owner = COMMAND_NAMES.find((name) => COMMANDS[name].options.some((option) => optionName(option) === typed));
+    if (owner !== undefined) {
+      const place = `It belongs to ${owner}: relaywatch ${commandUsage(owner)} ${typed}. `;
+      return { message, hint: `${place}relaywatch --help lists the options.` };
+    }
+  }
+  const names =
+    command === undefined
+      ? [...COMMAND_NAMES.flatMap((name) => COMMANDS[name].options.map(optionName)), '--version']
+      : COMMANDS[command].options.map(optionName);
+  const nearest = nearestName(typed, [...names, '--help']);
   const suggestion = nearest === null ? '' : `Did you mean ${nearest}? `;
-  const order = !inScan && names.includes(typed) ? `It belongs to scan: relaywatch scan PATH ${typed}. ` : suggestion;
-  return { message: `there is no option ${typed}`, hint: `${order}${help} lists the options.` };
+  return {
+    message,
+    hint: `${suggestion}relaywatch ${command === undefined ? '' : `${command} `}--help lists the options.`,
+  };
 }
 
 function unknownCommand(typed: string): Omit<Failure, 'exitCode'> {
-  const nearest = nearestName(typed, COMMANDS);
+  const nearest = nearestName(typed, [...COMMAND_NAMES, 'help']);
   const message = `there is no command ${typed}`;
   if (nearest === null && existsSync(typed)) {
     return { message, hint: `To read the file: relaywatch scan ${typed}` };

@@ -150,11 +150,9 @@ describe('the environment', () => {
 });
 
 describe('secrets', () => {
-  const text =
-    DETECT.replace('http:', 'https:').replace(
-      'url: redis://127.0.0.1',
-      'url: redis://127.0.0.1\n    password: {file: secrets/redis}',
-    ) + `    username: elastic\n    password: \${PASSWORD}\n    ca_file: secrets/ca.crt\n`;
+  const redis = 'url: redis://127.0.0.1\n    password: {file: secrets/redis}';
+  const signedIn = DETECT.replace('http:', 'https:').replace('url: redis://127.0.0.1', redis);
+  const text = `${signedIn}    username: elastic\n    password: \${PASSWORD}\n    ca_file: secrets/ca.crt\n`;
   const ca = '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n';
   const files = { 'secrets/redis': 'hunter2\n', 'secrets/ca.crt': ca };
 
