@@ -61,7 +61,7 @@ const STACK_FRAMES = 12;
  * that no text takes long.
  */
 const REDACTIONS: readonly [pattern: RegExp, replacement: string][] = [
-  [/\/\/[^\s/@]{1,256}@/g, '//<secret>@'],
+  [/\/\/[^\s/@]{1,256}@/g, '//'],
   [/\b(bearer|basic|apikey)\s+[\w+/=.~-]{8,4096}/gi, '$1 <secret>'],
   [
     /\b((?:password|passwd|secret|token|api[_-]?key|sig)["']?\s{0,3}[=:]\s{0,3})["']?[^\s"',;&]{1,4096}/gi,

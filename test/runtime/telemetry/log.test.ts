@@ -86,7 +86,7 @@ describe('the log', () => {
       ['turned \u202e round', 'turned <U+202E> round'],
       ['of <bob.o@contoso.com>, sent', 'of <<address>>, sent'],
       ['of bob@münchen.example', 'of <address>'],
-      ['https://elastic:changeme@search:9200/_bulk', 'https://<secret>@search:9200/_bulk'],
+      ['https://elastic:changeme@search:9200/_bulk', 'https://search:9200/_bulk'],
       ['Authorization: Bearer eyJhbGciOi.eyJz', 'Authorization: Bearer <secret>'],
       ['apikey VnVhQ2ZHY0JDZGJrUW0tZTVhT3g6dWkybHAy', 'apikey <secret>'],
       ['password=hunter22&user=x', 'password=<secret>&user=x'],

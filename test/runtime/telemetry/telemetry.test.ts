@@ -95,7 +95,7 @@ describe('readiness', () => {
       status: 'not_ready',
       components: [
         { component: 'kafka', isReady: true, detail: 'Kafka answers' },
-        { component: 'elasticsearch', isReady: false, detail: 'https://<secret>@search:9200 is away' },
+        { component: 'elasticsearch', isReady: false, detail: 'https://search:9200 is away' },
       ],
     });
     telemetry.ready('elasticsearch', true, 'Elasticsearch answers');
