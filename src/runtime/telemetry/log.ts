@@ -57,11 +57,11 @@ const TEXT_CHARACTERS = 2_000;
 const STACK_FRAMES = 12;
 
 /**
- * What is taken out of every text, should a message ever hold it after all. Repetitions are bounded, so
+ * What is taken out of every text, should a message ever hold it after all: users of URLs, logins, addresses. Repetitions are bounded, so
  * that no text takes long.
  */
 const REDACTIONS: readonly [pattern: RegExp, replacement: string][] = [
-  [/\/\/[^\s/@]{1,256}@/g, '//'],
+  [/(?<=[a-z]:)\/\/[^\s/@]{1,256}@/g, '//'],
   [/\b(bearer|basic|apikey)\s+[\w+/=.~-]{8,4096}/gi, '$1 <secret>'],
   [
     /\b((?:password|passwd|secret|token|api[_-]?key|sig)["']?\s{0,3}[=:]\s{0,3})["']?[^\s"',;&]{1,4096}/gi,
