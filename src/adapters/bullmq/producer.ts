@@ -99,21 +99,22 @@ export class Producer {
   }
 
   async #call<T>(run: (queue: Queue<JobData>) => Promise<T>): Promise<T> {
-    let connection: Connection | null = null;
-    try {
+    for (let isLast = false; ; isLast = true) {
+      const isFresh = this.#connection === null;
       this.#connection ??= this.#connect();
-      const pending = this.#connection;
-      pending.catch(() => {
-        if (this.#connection === pending) this.#connection = null;
-      });
-      connection = await pending;
-      return await run(connection.queue);
-    } catch (error) {
-      if (connection !== null && !(error instanceof RelaywatchError)) {
-        this.#connection = null;
-        await this.#drop(connection);
+      const current = this.#connection;
+      let connection: Connection | null = null;
+      try {
+        connection = await current;
+        return await run(connection.queue);
+      } catch (error) {
+        if (error instanceof RelaywatchError) throw error;
+        if (this.#connection === current) this.#connection = null;
+        if (connection !== null) await this.#drop(connection);
+        const refusal = redisRefusal(error, this.#place);
+        // A connection from before may have died since, with a server that is long back.
+        if (refusal !== null || isFresh || isLast) throw refusal ?? this.#away(error);
       }
-      throw redisRefusal(error, this.#place) ?? this.#away(error);
     }
   }
 
