@@ -35,7 +35,10 @@ export interface PartitionHandler {
   gap(partition: number, expected: number, found: number): Promise<void>;
   /** Nothing arrived for a while, or everything there is was handed over. */
   idle(partition: number, generation: number): Promise<void>;
-  /** The partition belongs to another member, or is given up; state of it is forgotten. */
+  /**
+   * The partition belongs to another member, who may have begun with it already, or is given up; state of it is
+   * forgotten, nothing is written.
+   */
   revoked(partition: number): Promise<void>;
 }
 

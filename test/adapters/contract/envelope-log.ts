@@ -40,19 +40,26 @@ export function envelope(tenant: string, line: number): Envelope {
   };
 }
 
-/** Calls of all members of a group for each partition, so that two at once are noticed. */
+/**
+ * Calls of all members of a group for each partition, so that two at once are noticed. `revoked` may come late, when
+ * another has begun: it may overlap with calls of other handlers, never with those of its own.
+ */
 export class Arena {
   readonly overlaps: string[] = [];
-  readonly #busy = new Map<number, string>();
+  readonly #busy: { partition: number; call: string; of: PartitionHandler }[] = [];
 
-  enter(partition: number, call: string): void {
-    const other = this.#busy.get(partition);
-    if (other !== undefined) this.overlaps.push(`${call} of ${partition} during ${other}`);
-    this.#busy.set(partition, call);
+  enter(of: PartitionHandler, partition: number, call: string): void {
+    for (const other of this.#busy) {
+      const isLate = call === 'revoked' || other.call === 'revoked';
+      if (other.partition !== partition || (other.of !== of && isLate)) continue;
+      this.overlaps.push(`${call} of ${partition} during ${other.call}`);
+    }
+    this.#busy.push({ partition, call, of });
   }
 
-  leave(partition: number): void {
-    this.#busy.delete(partition);
+  leave(of: PartitionHandler, partition: number): void {
+    const place = this.#busy.findIndex((one) => one.of === of && one.partition === partition);
+    this.#busy.splice(place, 1);
   }
 }
 
@@ -102,12 +109,12 @@ export class Recorder implements PartitionHandler {
   }
 
   async #call(call: Call): Promise<void> {
-    this.#arena.enter(call.partition, call.call);
+    this.#arena.enter(this, call.partition, call.call);
     try {
       this.calls.push(call);
       await this.during(call);
     } finally {
-      this.#arena.leave(call.partition);
+      this.#arena.leave(this, call.partition);
     }
   }
 
