@@ -43,7 +43,7 @@ export class SealedPairs {
   /** Forgets pairs whose day was sealed more than ten days before `sealedMs`. */
   forgetBefore(sealedMs: number): void {
     const oldest = (sealedMs - REMEMBERED_MS) * STATUS_STEPS;
-    this.#pairs.prune((known) => known >= oldest);
+    this.#pairs.forgetBelow(oldest);
   }
 
   save(): HashTableState {

@@ -73,31 +73,30 @@ export class Forwards {
   };
 
   save(): ForwardsState {
-    return structuredClone({
-      times: this.#times,
-      entries: this.#entries,
-      heads: this.#heads,
+    return {
+      times: this.#times.slice(),
+      entries: this.#entries.slice(),
+      heads: this.#heads.slice(),
       first: this.#first,
       next: this.#next,
-      excused: this.#excused,
+      excused: copyOfSets(this.#excused),
       known: this.#known,
-      today: this.#today,
-      walked: this.#walked,
-    });
+      today: this.#today.slice(),
+      walked: this.#walked.slice(),
+    };
   }
 
-  load(saved: Readonly<ForwardsState>): void {
-    const state = structuredClone(saved);
+  load(state: Readonly<ForwardsState>): void {
     this.#capacity = state.times.length;
-    this.#times = state.times;
-    this.#entries = state.entries;
-    this.#heads = state.heads;
+    this.#times = state.times.slice();
+    this.#entries = state.entries.slice();
+    this.#heads = state.heads.slice();
     this.#first = state.first;
     this.#next = state.next;
-    this.#excused = state.excused;
+    this.#excused = copyOfSets(state.excused);
     this.#known = state.known;
-    this.#today = state.today;
-    this.#walked = state.walked;
+    this.#today = state.today.slice();
+    this.#walked = state.walked.slice();
   }
 
   /** A message reached a mailbox of an accepted domain: the record whose first word is `words[base]`. */
@@ -183,22 +182,19 @@ export class Forwards {
   /** Learns where mailboxes forwarded to on a sealed day; of each mailbox the most used recipients are kept. */
   seal(day: number): void {
     if (this.#walked[0]?.day !== day) return;
-    const touched = new Set<string>();
+    // Saved states share what is known: it is replaced, never changed.
+    const known = new Map(this.#known);
+    const touched = new Map<string, Map<string, number>>();
     for (const seen of this.#walked[0].seen) {
       const mailbox = `${seen.mailboxLo}.${seen.mailboxHi}`;
       const recipient = `${seen.recipientLo}.${seen.recipientHi}`;
-      const recipients = this.#known.get(mailbox) ?? new Map<string, number>();
+      const recipients = touched.get(mailbox) ?? new Map(known.get(mailbox));
       recipients.set(recipient, (recipients.get(recipient) ?? 0) + 1);
-      this.#known.set(mailbox, recipients);
-      touched.add(mailbox);
+      touched.set(mailbox, recipients);
     }
     this.#walked.shift();
-    for (const mailbox of touched) {
-      const recipients = this.#known.get(mailbox) as Map<string, number>;
-      if (recipients.size <= REMEMBERED_RECIPIENTS) continue;
-      const ordered = [...recipients].sort((left, right) => right[1] - left[1] || (left[0] < right[0] ? -1 : 1));
-      this.#known.set(mailbox, new Map(ordered.slice(0, REMEMBERED_RECIPIENTS)));
-    }
+    for (const [mailbox, recipients] of touched) known.set(mailbox, mostUsed(recipients));
+    this.#known = known;
   }
 
   /** The place of a sequence number in the ring, whose capacity is a power of two. */
@@ -225,6 +221,17 @@ export class Forwards {
     this.#heads = heads;
     this.#capacity = capacity;
   }
+}
+
+/** Of too many recipients those that were used most. */
+function mostUsed(recipients: Map<string, number>): Map<string, number> {
+  if (recipients.size <= REMEMBERED_RECIPIENTS) return recipients;
+  const ordered = [...recipients].sort((left, right) => right[1] - left[1] || (left[0] < right[0] ? -1 : 1));
+  return new Map(ordered.slice(0, REMEMBERED_RECIPIENTS));
+}
+
+function copyOfSets(sets: ReadonlyMap<number, ReadonlySet<string>>): Map<number, Set<string>> {
+  return new Map([...sets].map(([key, members]) => [key, new Set(members)]));
 }
 
 function chainOf(lo: number, hi: number, capacity: number): number {

@@ -73,31 +73,28 @@ export class CampaignTotals {
   /** Rows of a higher order cannot get into the sample any more. */
   #sampleOrder = 0xffffffff;
 
+  /** Places of rows are shared with the state: they never change. */
   save(): CampaignTotalsState {
     return {
       traits: this.traits.save(),
       knownMessages: this.#messages.save(),
-      ...structuredClone({
-        subjects: this.subjects,
-        messages: this.messages,
-        lastMs: this.lastMs,
-        firstRows: this.firstRows,
-        sample: this.#sample,
-        sampleOrder: this.#sampleOrder,
-      }),
+      subjects: copyOfCounts(this.subjects),
+      messages: this.messages,
+      lastMs: this.lastMs,
+      firstRows: this.firstRows.slice(),
+      sample: this.#sample.slice(),
+      sampleOrder: this.#sampleOrder,
     };
   }
 
-  load(saved: Readonly<CampaignTotalsState>): void {
-    const { traits, knownMessages, ...rest } = saved;
-    const state = structuredClone(rest);
-    this.traits.load(traits);
-    this.#messages.load(knownMessages);
-    this.subjects = state.subjects;
+  load(state: Readonly<CampaignTotalsState>): void {
+    this.traits.load(state.traits);
+    this.#messages.load(state.knownMessages);
+    this.subjects = copyOfCounts(state.subjects);
     this.messages = state.messages;
     this.lastMs = state.lastMs;
-    this.firstRows = state.firstRows;
-    this.#sample = state.sample;
+    this.firstRows = state.firstRows.slice();
+    this.#sample = state.sample.slice();
     this.#sampleOrder = state.sampleOrder;
   }
 
@@ -141,6 +138,10 @@ export class CampaignTotals {
       this.#sampleOrder = this.#sample[SAMPLE_ROWS - 1].order;
     }
   }
+}
+
+function copyOfCounts(subjects: ReadonlyMap<number, SubjectCount>): Map<number, SubjectCount> {
+  return new Map([...subjects].map(([hash, { count, place }]) => [hash, { count, place }]));
 }
 
 function bySampleOrder(left: SampledRow, right: SampledRow): number {

@@ -71,33 +71,32 @@ export class KeyedSeries {
     if (settings.key === 'tenant') this.#variances.consider(0, Number.POSITIVE_INFINITY);
   }
 
+  /** The days that were walked are shared with the state: they never change. */
   save(): KeyedSeriesState {
-    return structuredClone({
-      counts: this.#counts,
-      dayCounts: this.#dayCounts,
-      dayPeaks: this.#dayPeaks,
-      levels: this.#levels,
-      levelDay: this.#levelDay,
-      today: this.#today,
-      walked: this.#walked,
+    return {
+      counts: this.#counts.slice(),
+      dayCounts: this.#dayCounts.slice(),
+      dayPeaks: this.#dayPeaks.slice(),
+      levels: this.#levels.slice(),
+      levelDay: this.#levelDay.slice(),
+      today: this.#today.slice(),
+      walked: this.#walked.slice(),
       variances: this.#variances.save(),
       records: this.#book?.save() ?? null,
-    });
+    };
   }
 
-  load(saved: Readonly<KeyedSeriesState>): void {
-    const { variances, records, ...columns } = saved;
-    const state = structuredClone(columns);
+  load(state: Readonly<KeyedSeriesState>): void {
     this.#capacity = state.dayCounts.length;
-    this.#counts = state.counts;
-    this.#dayCounts = state.dayCounts;
-    this.#dayPeaks = state.dayPeaks;
-    this.#levels = state.levels;
-    this.#levelDay = state.levelDay;
-    this.#today = state.today;
-    this.#walked = state.walked;
-    this.#variances.load(variances);
-    if (records !== null) this.#book?.load(records);
+    this.#counts = state.counts.slice();
+    this.#dayCounts = state.dayCounts.slice();
+    this.#dayPeaks = state.dayPeaks.slice();
+    this.#levels = state.levels.slice();
+    this.#levelDay = state.levelDay.slice();
+    this.#today = state.today.slice();
+    this.#walked = state.walked.slice();
+    this.#variances.load(state.variances);
+    if (state.records !== null) this.#book?.load(state.records);
   }
 
   /** The count of a key in a window. */

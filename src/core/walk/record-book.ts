@@ -53,24 +53,24 @@ export class RecordBook implements PeakRecords {
     this.#floors = floors;
   }
 
+  /** Peaks and records are shared with the state: they are replaced, never changed. */
   save(): RecordBookState {
-    return structuredClone({
-      firstDay: this.#firstDay,
-      incidentKeys: this.#incidentKeys,
-      walked: this.#walked,
-      sealed: this.#sealed,
+    return {
+      firstDay: new Map(this.#firstDay),
+      incidentKeys: new Set(this.#incidentKeys),
+      walked: this.#walked.slice(),
+      sealed: this.#sealed.slice(),
       own: this.#own,
       largest: this.#largest,
       lastSealedDay: this.#lastSealedDay,
-    });
+    };
   }
 
-  load(saved: Readonly<RecordBookState>): void {
-    const state = structuredClone(saved);
-    this.#firstDay = state.firstDay;
-    this.#incidentKeys = state.incidentKeys;
-    this.#walked = state.walked;
-    this.#sealed = state.sealed;
+  load(state: Readonly<RecordBookState>): void {
+    this.#firstDay = new Map(state.firstDay);
+    this.#incidentKeys = new Set(state.incidentKeys);
+    this.#walked = state.walked.slice();
+    this.#sealed = state.sealed.slice();
     this.#own = state.own;
     this.#largest = state.largest;
     this.#lastSealedDay = state.lastSealedDay;

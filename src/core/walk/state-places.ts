@@ -16,14 +16,16 @@ export type StatePlace = Pick<
 
 /**
  * Calls `move` with every row that incidents and mailboxes of the state show; what it returns takes the
- * row's place, the same object for no change. The rows of the log and of ways in are not asked for:
+ * row's place, the same object for no change. Walks that share the old places with the state keep them. The rows of the log and of ways in are not asked for:
  * they are younger than two days.
  */
 export function movePlaces(state: WalkState, move: <Place extends StatePlace>(place: Place) => Place): void {
   state.mailboxKeys.places = state.mailboxKeys.places.map((place) => move(place));
   for (const { totals } of state.book.incidents) {
     totals.firstRows = totals.firstRows.map((place) => move(place));
-    for (const sampled of totals.sample) sampled.place = move(sampled.place);
-    for (const subject of totals.subjects.values()) subject.place = move(subject.place);
+    totals.sample = totals.sample.map(({ order, place }) => ({ order, place: move(place) }));
+    totals.subjects = new Map(
+      [...totals.subjects].map(([hash, { count, place }]) => [hash, { count, place: move(place) }]),
+    );
   }
 }

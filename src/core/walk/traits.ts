@@ -43,11 +43,23 @@ export class RowTraits implements RowTraitsState {
   mailboxes = new Map<number, number>();
 
   save(): RowTraitsState {
-    return structuredClone({ ...this });
+    return {
+      ...this,
+      domains: new Map(this.domains),
+      connectors: new Map(this.connectors),
+      sources: new Map(this.sources),
+      mailboxes: new Map(this.mailboxes),
+    };
   }
 
   load(state: Readonly<RowTraitsState>): void {
-    Object.assign(this, structuredClone(state));
+    Object.assign(this, {
+      ...state,
+      domains: new Map(state.domains),
+      connectors: new Map(state.connectors),
+      sources: new Map(state.sources),
+      mailboxes: new Map(state.mailboxes),
+    });
   }
 
   add(words: Uint32Array, base: number): void {

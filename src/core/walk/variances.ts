@@ -55,28 +55,28 @@ export class Variances {
     this.#clock = clock;
   }
 
+  /** The days that were walked are shared with the state: they never change. */
   save(): VariancesState {
-    return structuredClone({
-      keys: this.#keys,
-      isHeavy: this.#isHeavy,
-      levels: this.#levels,
-      sums: this.#sums,
-      quarters: this.#quarters,
-      walked: this.#walked,
-    });
+    return {
+      keys: this.#keys.slice(),
+      isHeavy: this.#isHeavy.slice(),
+      levels: this.#levels.slice(),
+      sums: this.#sums.slice(),
+      quarters: this.#quarters.slice(),
+      walked: this.#walked.slice(),
+    };
   }
 
-  load(saved: Readonly<VariancesState>): void {
-    const state = structuredClone(saved);
+  load(state: Readonly<VariancesState>): void {
     this.#keys = [];
     this.#entries.fill(0);
     for (const key of state.keys) this.#enter(key);
     this.#capacity = state.isHeavy.length;
-    this.#isHeavy = state.isHeavy;
-    this.#levels = state.levels;
-    this.#sums = state.sums;
-    this.#quarters = state.quarters;
-    this.#walked = state.walked;
+    this.#isHeavy = state.isHeavy.slice();
+    this.#levels = state.levels.slice();
+    this.#sums = state.sums.slice();
+    this.#quarters = state.quarters.slice();
+    this.#walked = state.walked.slice();
   }
 
   /** A key whose decayed count is `level` may be heavy from the next day on. */

@@ -3,7 +3,7 @@
  * theirs. Records refer to both by position: file 0 is the texts, every other file number an envelope.
  */
 
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { RowsHeader } from '../../core/envelope.ts';
 import { ChosenTexts } from '../../core/identity.ts';
 import type { PairText, TextSource } from '../../core/ports.ts';
@@ -14,6 +14,7 @@ import { createTextSource } from '../inputs/text-source.ts';
 
 /** Envelopes kept decompressed: evidence of an incident stands in few of them. */
 const OPENED = 8;
+const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 interface StoredEnvelope {
   header: RowsHeader;
@@ -83,7 +84,7 @@ export class EnvelopeStore implements TextSource {
     const number = this.#reserved.get(logOffset) ?? this.#freeNumber();
     this.#reserved.delete(logOffset);
     this.#taken.add(number);
-    const compressed = zstdCompressSync(payload);
+    const compressed = zstdCompressSync(payload, COMPRESSION);
     this.#envelopes.set(number, { header, compressed, length: payload.length, logOffset, latestMs: 0 });
     return number;
   }
