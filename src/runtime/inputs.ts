@@ -335,11 +335,7 @@ async function assemble(
     warnings,
     dictionaries: { domains: context.domains, sources: context.sources, connectors: context.connectors },
     organizations: context.organizations,
-    textSource: createTextSource(
-      options.tenantKey,
-      (file) => files[file]?.layout ?? null,
-      positions,
-    ),
+    textSource: createTextSource(options.tenantKey, (file) => files[file]?.layout ?? null, positions),
     bytesTotal: entries.reduce(
       (sum, { candidate }, i) => sum + (files[i].layout ? (candidate?.found.bytes ?? 0) : 0),
       0,
