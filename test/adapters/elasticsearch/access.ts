@@ -1,11 +1,12 @@
 /** Ways to a server of the tests, for the store and for looking behind it. */
 
 import { randomBytes } from 'node:crypto';
-import { Client } from '@elastic/elasticsearch';
+import type { Client } from '@elastic/elasticsearch';
+import { openClient } from '../../../src/adapters/elasticsearch/client.ts';
 import { type ElasticsearchSettings, storeNames } from '../../../src/adapters/elasticsearch/settings.ts';
 import { setupElasticsearch } from '../../../src/adapters/elasticsearch/setup.ts';
 import { createElasticsearchStore } from '../../../src/adapters/elasticsearch/store.ts';
-import { clientOptions, type Elasticsearch } from '../../engines/elasticsearch.ts';
+import type { Elasticsearch } from '../../engines/elasticsearch.ts';
 import type { OutputStoreUnderTest } from '../contract/output-store.ts';
 
 type Json = Record<string, unknown>;
@@ -37,7 +38,8 @@ export async function openStores(server: Elasticsearch): Promise<OutputStoreUnde
   const settings = settingsFor(server);
   const names = storeNames(settings.namespace);
   await setupElasticsearch(settings, { dryRun: false });
-  const client = new Client(clientOptions(server));
+  // Not a client of version 9 as it comes, so that the suite can be run against version 8.
+  const client = openClient(settings);
   const [store, another] = [createElasticsearchStore(settings), createElasticsearchStore(settings)];
   return {
     store,
