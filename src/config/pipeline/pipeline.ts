@@ -1,5 +1,6 @@
 /** A pipeline as the runtime takes it: checked, with absolute paths, defaults filled in and secrets wrapped. */
 
+import type { JobQueueSettings } from '../../adapters/bullmq/settings.ts';
 import type { ElasticsearchSettings } from '../../adapters/elasticsearch/settings.ts';
 import type { KafkaSettings } from '../../adapters/kafka/settings.ts';
 import type { RedisSettings } from '../../adapters/redis/settings.ts';
@@ -61,11 +62,10 @@ export type OutputSettings =
   | { kind: 'folder'; path: string }
   | { kind: 'elasticsearch'; elasticsearch: ElasticsearchConnection };
 
-export interface JobsSettings {
+export interface JobsSettings extends Omit<JobQueueSettings, 'redis'> {
   redis: RedisConnection;
   /** Folder of submitted files; null where they are read where they lie. */
   spool: string | null;
-  concurrency: number;
 }
 
 export interface ExpectedIncident {

@@ -7,6 +7,7 @@ import type { CheckedFile } from './checked-file.ts';
 import type { PipelineFiles } from './files.ts';
 import type {
   ElasticsearchConnection,
+  JobsSettings,
   KafkaConnection,
   KafkaLog,
   Pipeline,
@@ -87,14 +88,7 @@ class Resolver {
           : outputs?.elasticsearch !== undefined
             ? { kind: 'elasticsearch', elasticsearch: await this.#elasticsearch(outputs.elasticsearch) }
             : null,
-      jobs:
-        jobs === undefined
-          ? null
-          : {
-              redis: await this.#redis(['jobs', 'redis'], jobs.redis),
-              spool: jobs.spool === undefined ? null : this.#path(jobs.spool.path),
-              concurrency: jobs.concurrency ?? DEFAULTS.concurrency,
-            },
+      jobs: jobs === undefined ? null : await this.#jobs(jobs),
       archive: archive === undefined ? null : { path: this.#path(archive.path) },
       telemetry:
         telemetry === undefined
@@ -167,6 +161,17 @@ class Resolver {
       tls: ca === null ? null : { ca },
       prefix: redis.prefix ?? DEFAULT_PREFIX,
       allowPlaintext: redis.allow_plaintext ?? false,
+    };
+  }
+
+  async #jobs(jobs: NonNullable<PipelineFileData['jobs']>): Promise<JobsSettings> {
+    const redis = await this.#redis(['jobs', 'redis'], jobs.redis);
+    return {
+      redis,
+      prefix: redis.prefix,
+      concurrency: jobs.concurrency ?? DEFAULTS.concurrency,
+      lockDurationMs: DEFAULTS.lockDurationMs,
+      spool: jobs.spool === undefined ? null : this.#path(jobs.spool.path),
     };
   }
 

@@ -41,6 +41,7 @@ export const DEFAULTS = {
   sessionTimeoutMs: 30_000,
   maxWaitMs: 500,
   concurrency: 1,
+  lockDurationMs: 30_000,
   telemetryHost: '127.0.0.1',
   telemetryPort: 9_464,
   evidenceRows: DEFAULT_EVIDENCE_ROWS,

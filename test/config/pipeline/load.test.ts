@@ -3,9 +3,11 @@
 import path from 'node:path';
 import { format, inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import type { JobQueueSettings } from '../../../src/adapters/bullmq/settings.ts';
 import { checkSettings, type ElasticsearchSettings } from '../../../src/adapters/elasticsearch/settings.ts';
 import { checkKafkaSettings } from '../../../src/adapters/kafka/settings.ts';
 import type { RedisSettings } from '../../../src/adapters/redis/settings.ts';
+import { redisAddress } from '../../../src/adapters/redis-access.ts';
 import { revealSecrets, Secret } from '../../../src/config/pipeline/secret.ts';
 import { DETECT, EMBEDDED, lintText, loadText } from './reading.ts';
 
@@ -207,6 +209,17 @@ describe('secrets', () => {
       { b: 'c', d: null, e: 1 },
     ]);
   });
+});
+
+test('the queue of jobs is what its adapter takes', async () => {
+  const { jobs } = await loadText(
+    `${DETECT}jobs: {redis: {url: "redis://localhost:6380/1", prefix: a, password: "\${P}"}}\n`,
+    {},
+    { P: 'b' },
+  );
+  const settings: JobQueueSettings = revealSecrets(jobs!);
+  expect(settings).toMatchObject({ prefix: 'a', concurrency: 1, redis: { password: 'b', tls: null } });
+  expect(redisAddress(settings.redis)).toMatchObject({ port: 6_380, db: 1, password: 'b' });
 });
 
 test('Kafka with certificates and a name is what its adapter takes', async () => {
