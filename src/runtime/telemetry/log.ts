@@ -57,8 +57,8 @@ const TEXT_CHARACTERS = 2_000;
 const STACK_FRAMES = 12;
 
 /**
- * What is taken out of every text, should a message ever hold it after all: users of URLs, logins, addresses. Repetitions are bounded, so
- * that no text takes long.
+ * What is taken out of every text, should a message ever hold it after all: users of URLs, logins, addresses.
+ * Repetitions are bounded, so that no text takes long.
  */
 const REDACTIONS: readonly [pattern: RegExp, replacement: string][] = [
   [/(?<=[a-z]:)\/\/[^\s/@]{1,256}@/g, '//'],
