@@ -138,7 +138,7 @@ describe('hours of a source', () => {
       { weight: 1, arbitrary: fc.record({ what: fc.constant('restart' as const), hour: fc.constant(0) }) },
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 200, size: 'max' }), (steps) => {
         let hours = new SourceHours('contoso');
         let nowMs = DAY;
         let sequence = 0;
