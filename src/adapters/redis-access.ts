@@ -25,6 +25,9 @@ export interface RedisAddress {
   tls?: { ca?: string };
 }
 
+/** A connection that we end has nothing to say any more; the client would wait 2 seconds for the server's end of it. */
+export const DISCONNECT_TIMEOUT_MS = 200;
+
 /** @throws RelaywatchError `redis_settings` for an address that says nothing, or too much. */
 export function redisAddress(access: RedisAccess): RedisAddress {
   const url = URL.canParse(access.url) ? new URL(access.url) : null;

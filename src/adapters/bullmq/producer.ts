@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { jobIds } from '../../core/job-identity.ts';
 import type { Job } from '../../core/jobs.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
-import { redisAddress, redisPlace, redisProblem, redisRefusal } from '../redis-access.ts';
+import { DISCONNECT_TIMEOUT_MS, redisAddress, redisPlace, redisProblem, redisRefusal } from '../redis-access.ts';
 import {
   DEFAULTS,
   JOB_SCHEMA,
@@ -129,6 +129,7 @@ export class Producer {
       maxRetriesPerRequest: 0,
       retryStrategy: () => null,
       connectTimeout: this.#timeoutMs,
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       commandTimeout: this.#timeoutMs,
       connectionName: 'relaywatch-submit',
     });

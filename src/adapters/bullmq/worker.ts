@@ -12,7 +12,7 @@ import { Redis } from 'ioredis';
 import { otherJobIds, readJob } from '../../core/job-identity.ts';
 import { type Job, type JobContext, type JobProgress, JobRefused } from '../../core/jobs.ts';
 import type { RelaywatchError } from '../../core/outcome.ts';
-import { redisAddress, redisPlace, redisProblem, redisRefusal } from '../redis-access.ts';
+import { DISCONNECT_TIMEOUT_MS, redisAddress, redisPlace, redisProblem, redisRefusal } from '../redis-access.ts';
 import { DEFAULTS, JOB_SCHEMA, type JobData, type JobQueueOptions, type JobQueueSettings, QUEUE } from './settings.ts';
 
 type Handler = (job: Job, context: JobContext) => Promise<void>;
@@ -215,6 +215,7 @@ export class JobWorker {
       // Commands wait for as long as it takes (BullMQ requires that of a worker).
       maxRetriesPerRequest: null,
       socketTimeout: SOCKET_TIMEOUT_MS,
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       retryStrategy: (times) =>
         this.#stopping
           ? null

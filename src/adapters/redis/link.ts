@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { RelaywatchError } from '../../core/outcome.ts';
-import { redisAddress, redisPlace, redisProblem, redisRefusal } from '../redis-access.ts';
+import { DISCONNECT_TIMEOUT_MS, redisAddress, redisPlace, redisProblem, redisRefusal } from '../redis-access.ts';
 import type { RedisOptions, RedisSettings } from './settings.ts';
 
 const FIRST_PAUSE_MS = 50;
@@ -34,6 +34,7 @@ export class RedisLink {
         maxRetriesPerRequest: 0,
         retryStrategy: () => null,
         connectTimeout: Math.min(10_000, answerTimeoutMs),
+        disconnectTimeout: DISCONNECT_TIMEOUT_MS,
         commandTimeout: answerTimeoutMs,
         connectionName: 'relaywatch',
       });
