@@ -2,6 +2,17 @@
 
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
+import {
+  expectSame,
+  expectUnchanged,
+  fileChanged,
+  hashRange,
+  notReadable,
+  type OpenExport,
+  openExport,
+  readAt,
+  readRange,
+} from '../../adapters/file/open-export.ts';
 import { ENVELOPE_SCHEMA, type FileEndHeader } from '../../core/envelope.ts';
 import type { EnvelopeSink } from '../../core/envelope-log.ts';
 import type { DateOrder } from '../../core/event-time.ts';
@@ -22,17 +33,6 @@ import { prepareInputs } from '../inputs.ts';
 import { EnvelopeCutter, type EnvelopeOrigin, envelopesOfCut, payloadLength } from './cut.ts';
 import { layoutForEnvelope } from './envelope-records.ts';
 import { EnvelopeSender } from './envelope-sender.ts';
-import {
-  expectSame,
-  expectUnchanged,
-  fileChanged,
-  hashRange,
-  notReadable,
-  type OpenExport,
-  openExport,
-  readAt,
-  readRange,
-} from './file-reading.ts';
 
 export interface IngestProgress {
   /** Everything before this offset is in the log: the `resumeFrom` of the next attempt. */

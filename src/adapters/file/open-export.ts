@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { constants, readSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { missingInput } from '../../adapters/file/export-files.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
+import { missingInput } from './export-files.ts';
 
 const CHUNK_BYTES = 1 << 20;
 
