@@ -1,6 +1,7 @@
 /** Kafka keeps the contract of envelope logs. */
 
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { ENVELOPE_HEADER } from '../../src/adapters/kafka/batch.ts';
@@ -163,8 +164,16 @@ describeWithEngines('Kafka', { kafka: true }, (engines) => {
     const configEntries = [{ name: 'compression.type', value: 'lz4' }];
     const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: other.topic, configEntries };
     await admin.alterConfigs({ validateOnly: false, resources: [resource] });
-    await produce(other.topic, { partition: 0, value: 'c'.repeat(2_000) });
     const { ended } = start(createKafkaSource(other, { onTrouble }), new Recorder());
+    let hasEnded = false;
+    ended.catch(() => {
+      hasEnded = true;
+    });
+    // It takes a moment until the broker knows of the change.
+    for (let count = 0; !hasEnded && count < 40; count++) {
+      await produce(other.topic, { partition: 0, value: 'c'.repeat(2_000) });
+      await sleep(100);
+    }
     await expect(ended).rejects.toMatchObject({ code: 'kafka_compression', message: expect.stringContaining('LZ4') });
   });
 });

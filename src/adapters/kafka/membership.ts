@@ -75,12 +75,7 @@ export class Membership {
   /** Where partitions stood at the last look, with entries waiting. */
   #behind = new Map<number, number>();
 
-  constructor(
-    settings: KafkaSettings,
-    options: MembershipOptions,
-    handler: PartitionHandler,
-    hooks: MembershipHooks,
-  ) {
+  constructor(settings: KafkaSettings, options: MembershipOptions, handler: PartitionHandler, hooks: MembershipHooks) {
     this.#settings = settings;
     this.#options = options;
     this.#handler = handler;

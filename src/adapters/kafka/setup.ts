@@ -5,6 +5,7 @@ import { RelaywatchError } from '../../core/outcome.ts';
 import type { Check, SetupStep } from '../../core/setup.ts';
 import { createKafkaClient } from './client.ts';
 import { refusalOf, troubleText } from './failures.ts';
+import { endedWithin } from './lane.ts';
 import type { KafkaSettings } from './settings.ts';
 
 export interface KafkaSetupOptions {
@@ -21,6 +22,7 @@ export const LEAST_RETENTION_MS = 7 * 86_400_000;
 /** An envelope may hold a record of 2 MiB, and its header. */
 export const LEAST_MESSAGE_BYTES = 4_194_304;
 const RETRIES = 3;
+const DISCONNECT_MS = 5_000;
 
 /** A setting of the topic: what is asked for, what will do, and what it is good for. */
 interface TopicSetting {
@@ -148,7 +150,10 @@ async function withAdmin<Result>(
   } catch (error) {
     throw refusalOf(error, settings) ?? unreachable(error, settings);
   } finally {
-    await admin.disconnect().catch(() => {});
+    await endedWithin(
+      admin.disconnect().catch(() => {}),
+      DISCONNECT_MS,
+    );
     client.destroy();
   }
 }
