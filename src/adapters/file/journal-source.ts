@@ -4,8 +4,37 @@ import { Fenced } from '../../core/checkpoint.ts';
 import { decodeEnvelope } from '../../core/envelope-codec.ts';
 import type { EnvelopeSource, LogEntry, PartitionHandler } from '../../core/envelope-log.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
-import type { JournalFiles, JournalOptions } from './journal.ts';
 import { type FoundEntry, SegmentReader } from './journal-segment.ts';
+
+export interface JournalOptions {
+  /** A segment is closed once it has so many bytes. */
+  segmentBytes?: number;
+  /** How long nothing arrives before `idle` is called, milliseconds. */
+  idleMs?: number;
+  /** The most entries handed over at once. */
+  batchEntries?: number;
+  now?: () => number;
+}
+
+/** A segment; `end` is null for the newest one, which grows. */
+export interface SegmentPlace {
+  base: number;
+  end: number | null;
+  file: string;
+}
+
+/** What the source sees of the files. */
+export interface JournalFiles {
+  readonly start: number;
+  readonly end: number;
+  /** Bytes of the newest segment that are on the disk. */
+  readonly durableBytes: number;
+  /** The segment that holds an offset. */
+  segmentOf(offset: number): SegmentPlace;
+  /** Resolves when an entry is appended, after that time, or when `signal` aborts. */
+  wait(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  nextGeneration(): Promise<number>;
+}
 
 const PARTITION = 0;
 /** Bytes handed over at once; one entry more than that at most. */

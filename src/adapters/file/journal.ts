@@ -12,17 +12,9 @@ import type { EnvelopeSink, EnvelopeSource } from '../../core/envelope-log.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import { folderProblem, makeFolder, removeTemporaries, replaceFile, syncFolder } from './durable-file.ts';
 import { encodeEntry, findEnd, SegmentReader, segmentBase, segmentName } from './journal-segment.ts';
-import { JournalSource } from './journal-source.ts';
+import { type JournalFiles, type JournalOptions, JournalSource, type SegmentPlace } from './journal-source.ts';
 
-export interface JournalOptions {
-  /** A segment is closed once it has so many bytes. */
-  segmentBytes?: number;
-  /** How long nothing arrives before `idle` is called, milliseconds. */
-  idleMs?: number;
-  /** The most entries handed over at once. */
-  batchEntries?: number;
-  now?: () => number;
-}
+export type { JournalOptions } from './journal-source.ts';
 
 export interface Journal {
   readonly sink: EnvelopeSink;
@@ -35,26 +27,6 @@ export interface Journal {
   trim(beforeOffset: number): Promise<void>;
   /** Waits for what is being written. A run of the source has to be ended before. */
   close(): Promise<void>;
-}
-
-/** A segment; `end` is null for the newest one, which grows. */
-export interface SegmentPlace {
-  base: number;
-  end: number | null;
-  file: string;
-}
-
-/** What the source sees of the files. */
-export interface JournalFiles {
-  readonly start: number;
-  readonly end: number;
-  /** Bytes of the newest segment that are on the disk. */
-  readonly durableBytes: number;
-  /** The segment that holds an offset. */
-  segmentOf(offset: number): SegmentPlace;
-  /** Resolves when an entry is appended, after that time, or when `signal` aborts. */
-  wait(timeoutMs: number, signal: AbortSignal): Promise<void>;
-  nextGeneration(): Promise<number>;
 }
 
 const SEGMENT_BYTES = 67_108_864;
