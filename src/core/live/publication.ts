@@ -77,9 +77,15 @@ export class Publication {
 
   /**
    * The writes that bring what is stored up to date, each incident before its alerts.
-   * `changedFromMs` is the earliest time at which rows changed, null where none did.
+   * `changedFromMs` is the earliest time at which rows changed, null where none did. With `isLast` what
+   * waits for its next minute is written too.
    */
-  update(current: readonly CurrentIncident[], changedFromMs: number | null, nowMs: number): OutputWrite[] {
+  update(
+    current: readonly CurrentIncident[],
+    changedFromMs: number | null,
+    nowMs: number,
+    isLast = false,
+  ): OutputWrite[] {
     const writes: OutputWrite[] = [];
     if (changedFromMs !== null) writes.push(...this.#reconcile(current, nowMs));
     for (const { id: made, incident, describe } of current) {
@@ -90,7 +96,7 @@ export class Publication {
       if (isTouched || entry === undefined || entry.mark !== mark) this.#dirty.add(id);
       if (!this.#dirty.has(id)) continue;
       const isNotable = entry === undefined || entry.retracted || entry.mark !== mark;
-      if (!isNotable && nowMs < entry.writtenMs + GROWTH_EVERY_MS) continue;
+      if (!isNotable && !isLast && nowMs < entry.writtenMs + GROWTH_EVERY_MS) continue;
       this.#dirty.delete(id);
       writes.push(...this.#publish(id, incident, mark, describe(id), nowMs));
     }

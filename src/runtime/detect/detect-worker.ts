@@ -40,7 +40,8 @@ export interface DetectWorkerOptions {
 /** What telemetry sees; numbers alone, no address and no subject. */
 export interface DetectObserver {
   delivered(partition: number, writes: readonly OutputWrite[], refused: number): void;
-  checkpointed(partition: number, nextOffset: number): void;
+  /** Entries before `nextOffset` are done; a restart reads from `oldestOffset` on. */
+  checkpointed(partition: number, nextOffset: number, oldestOffset: number): void;
   behind(partition: number, entries: number): void;
 }
 
@@ -120,6 +121,7 @@ export class DetectWorker implements PartitionHandler {
       partition.tenants.set(key, { detector, part });
       oldest = Math.min(oldest, progress.oldestLogOffset ?? oldest);
     }
+    partition.readOffset = oldest;
     return oldest;
   }
 
@@ -160,8 +162,21 @@ export class DetectWorker implements PartitionHandler {
     );
   }
 
+  /** What waits for its next minute is written now: a newer owner, if there is one already, fences it off. */
   async revoked(number: number): Promise<void> {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined) return;
+    if (partition.readOffset >= partition.replayUntil && !this.#stop.signal.aborted) {
+      await this.#deliver(number, partition, false, true);
+    }
     this.#partitions.delete(number);
+  }
+
+  /** Entries of a partition before this are done: walked, written, and in the checkpoint. */
+  doneUntil(number: number): number {
+    const partition = this.#partitions.get(number);
+    if (partition === undefined || partition.isDirty || partition.readOffset < partition.replayUntil) return 0;
+    return partition.nextOffset;
   }
 
   /** Numbers for telemetry. */
@@ -215,7 +230,7 @@ export class DetectWorker implements PartitionHandler {
   }
 
   /** Walks, writes, checkpoints. Returns the offset up to which all is done. */
-  async #deliver(number: number, partition: Partition, isCaughtUp: boolean): Promise<number | null> {
+  async #deliver(number: number, partition: Partition, isCaughtUp: boolean, isLast = false): Promise<number | null> {
     const { now, outputs, observer } = this.#options;
     const nowMs = now();
     partition.lastSettleMs = nowMs;
@@ -229,7 +244,7 @@ export class DetectWorker implements PartitionHandler {
           detector.seal();
           sealed.push(key);
         }
-        writes.push(...detector.writes(nowMs, partition.nextOffset));
+        writes.push(...detector.writes(nowMs, partition.nextOffset, isLast));
         const lateFromMs = detector.takeLateFromMs();
         if (lateFromMs !== null && partition.nextOffset > partition.replayUntil) {
           await this.#options.onLate(key, lateFromMs);
@@ -240,10 +255,10 @@ export class DetectWorker implements PartitionHandler {
         observer?.delivered(number, writes, report.refused.length);
       }
       if (partition.isDirty || writes.length > 0 || sealed.length > 0) {
-        await this.#checkpoint(number, partition, sealed);
+        const oldest = await this.#checkpoint(number, partition, sealed);
+        observer?.checkpointed(number, partition.nextOffset, oldest);
         partition.isDirty = false;
         partition.verifyAlerts = false;
-        observer?.checkpointed(number, partition.nextOffset);
       }
       return partition.nextOffset;
     } catch (error) {
@@ -272,7 +287,8 @@ export class DetectWorker implements PartitionHandler {
     return writes.filter(({ kind, id }) => kind !== 'alert' || !known.has(id));
   }
 
-  async #checkpoint(number: number, partition: Partition, sealed: readonly string[]): Promise<void> {
+  /** Returns the offset from which a restart reads. */
+  async #checkpoint(number: number, partition: Partition, sealed: readonly string[]): Promise<number> {
     const { checkpoints, pipeline } = this.#options;
     const key = this.#key(number);
     for (const tenant of sealed) {
@@ -302,6 +318,10 @@ export class DetectWorker implements PartitionHandler {
         manifest.tenants.flatMap(({ part }) => part ?? []),
       );
     }
+    return Math.min(
+      ...manifest.tenants.map(({ progress }) => progress.oldestLogOffset ?? manifest.nextOffset),
+      manifest.nextOffset,
+    );
   }
 
   async #part(number: number, name: string): Promise<Uint8Array> {

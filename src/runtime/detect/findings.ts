@@ -43,3 +43,10 @@ export function gapFinding(pipeline: string, partition: number, expected: number
   const subject = `${pipeline}/${partition}/${expected}`;
   return findingWrite({ code: 'log_gap', subject, tenant: null, state: 'open', message }, atMs);
 }
+
+/** Rows came behind the seal and nothing rescans by itself. */
+export function lateRowsFinding(tenant: string, fromMs: number, atMs: number): ReplaceWrite {
+  const from = formatTime(fromMs).slice(0, 10);
+  const message = `Rows of ${tenant} from ${from} came after their day was sealed. Run: relaywatch rescan --tenant ${tenant} --from ${from}`;
+  return findingWrite({ code: 'late_rows', subject: `${tenant}/${from}`, tenant, state: 'open', message }, atMs);
+}

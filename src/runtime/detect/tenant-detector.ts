@@ -182,8 +182,11 @@ export class TenantDetector {
     this.#publication.sealBefore(openDay * DAY_MS);
   }
 
-  /** The writes that bring what is stored up to date: incidents, alerts, lines of the ledger. */
-  writes(nowMs: number, sequence: number): OutputWrite[] {
+  /**
+   * The writes that bring what is stored up to date: incidents, alerts, lines of the ledger. With `isLast`
+   * nothing waits for its next minute.
+   */
+  writes(nowMs: number, sequence: number, isLast = false): OutputWrite[] {
     const { walk } = this.#live;
     const endMs = walk.seen.lastMs;
     if (endMs === null) return this.#files.writes(nowMs, sequence);
@@ -206,7 +209,7 @@ export class TenantDetector {
         describe: (id) => describer.describe(incident, id).document,
       }),
     );
-    const writes = this.#publication.update(current, this.#changedFromMs, nowMs);
+    const writes = this.#publication.update(current, this.#changedFromMs, nowMs, isLast);
     this.#changedFromMs = null;
     return [...writes, ...this.#files.writes(nowMs, sequence)];
   }

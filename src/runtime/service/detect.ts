@@ -1,0 +1,55 @@
+/** The worker of the role `detect`: envelopes from Kafka, incidents to the outputs, checkpoints between. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DAY_MS, dayOf } from '../../core/calendar.ts';
+import type { JobQueue } from '../../core/jobs.ts';
+import { DetectWorker } from '../detect/detect-worker.ts';
+import { lateRowsFinding } from '../detect/findings.ts';
+import { DETECTOR } from '../telemetry/telemetry.ts';
+import { openCheckpoints, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
+import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
+
+/** Entries that are not handed over for so long, although there are some, mean a worker that is stuck. */
+const STUCK_AFTER_MS = 300_000;
+
+export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) => {
+  const onTrouble = troubleReporter({ telemetry });
+  const outputs = await openOutputs(pipeline, onTrouble);
+  const checkpoints = await openCheckpoints(pipeline, onTrouble);
+  const jobs = pipeline.jobs === null ? null : await openJobs(pipeline, onTrouble);
+  const source = await openSource(pipeline, onTrouble);
+  const worker = new DetectWorker({
+    pipeline: pipeline.name,
+    profiles: profilesOf(pipeline),
+    checkpoints,
+    outputs,
+    now,
+    observer: telemetry.observer,
+    onLate: async (tenant, fromMs) => {
+      telemetry.log.warn('rows came behind the seal: a rescan is due', { action: 'late_rows', tenant });
+      const fromDayMs = dayOf(fromMs) * DAY_MS;
+      if (jobs === null) await outputs.deliver([lateRowsFinding(tenant, fromDayMs, now())], signal);
+      else await submitRescan(jobs, tenant, fromDayMs);
+    },
+  });
+  async function submitRescan(queue: JobQueue, tenant: string, fromMs: number): Promise<void> {
+    const job = { kind: 'rescan', tenant, fromMs, toMs: null } as const;
+    await patiently(
+      () => queue.submit(job),
+      signal,
+      (message) => onTrouble('jobs', message),
+    );
+    onTrouble('jobs', null);
+  }
+  telemetry.watch(DETECTOR, STUCK_AFTER_MS);
+  telemetry.ready('kafka', true, 'consuming');
+  signal.addEventListener('abort', () => {
+    sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => worker.abort());
+  });
+  try {
+    await source.run(worker, signal);
+  } finally {
+    worker.abort();
+    await Promise.allSettled([outputs.close(), checkpoints.close(), jobs?.close()]);
+  }
+};

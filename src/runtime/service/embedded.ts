@@ -1,0 +1,114 @@
+/**
+ * The worker of the role `embedded`: a folder of exports in, incidents out, in one process and without any
+ * service. Exports go to the archive and to a journal, the detector reads the journal, and what it knows
+ * lies in the state folder: killed at any moment, the next start goes on.
+ */
+
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createArchive } from '../../adapters/file/archive.ts';
+import { lockFolder } from '../../adapters/file/folder-lock.ts';
+import { openJournal } from '../../adapters/file/journal.ts';
+import type { FolderWatch } from '../../adapters/file/watch-folder.ts';
+import { RelaywatchError } from '../../core/outcome.ts';
+import { DetectWorker } from '../detect/detect-worker.ts';
+import { DETECTOR } from '../telemetry/telemetry.ts';
+import { openCheckpoints, openOutputs, profilesOf } from './components.ts';
+import { openExportFolder } from './export-folder.ts';
+import { RescanQueue } from './rescan-queue.ts';
+import { type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
+
+const STUCK_AFTER_MS = 300_000;
+const LOOK_EVERY_MS = 500;
+
+export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, once }) => {
+  const { state, archive: archiveSettings } = pipeline;
+  if (state?.kind !== 'folder' || pipeline.inputs.folder === null || archiveSettings === null) {
+    throw new RelaywatchError({
+      code: 'pipeline',
+      message: `${pipeline.file}: the role embedded needs inputs.folder, state.folder and archive`,
+      hint: 'relaywatch lint shows what the role needs.',
+      exitCode: 2,
+    });
+  }
+  const lock = await lockFolder(state.path);
+  try {
+    const onTrouble = troubleReporter({ telemetry });
+    const outputs = await openOutputs(pipeline, onTrouble);
+    const checkpoints = await openCheckpoints(pipeline, onTrouble);
+    const journal = await openJournal(path.join(state.path, 'journal'));
+    const archive = createArchive(archiveSettings.path);
+    const profiles = profilesOf(pipeline);
+    const rescans = new RescanQueue({
+      folder: path.join(state.path, 'rescans'),
+      archive,
+      profiles,
+      outputs,
+      telemetry,
+      now,
+    });
+    await rescans.open();
+    let isReading = true;
+    const worker = new DetectWorker({
+      pipeline: pipeline.name,
+      profiles,
+      checkpoints,
+      outputs,
+      now,
+      isHeld: () => isReading,
+      onLate: (tenant, fromMs) => rescans.add(tenant, fromMs),
+      observer: {
+        ...telemetry.observer,
+        checkpointed(partition, nextOffset, oldestOffset) {
+          telemetry.observer.checkpointed(partition, nextOffset, oldestOffset);
+          void journal.trim(oldestOffset);
+        },
+      },
+    });
+    telemetry.watch(DETECTOR, STUCK_AFTER_MS);
+    const inner = new AbortController();
+    const stop = AbortSignal.any([signal, inner.signal]);
+    signal.addEventListener('abort', () => {
+      sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => worker.abort());
+    });
+    let handedOver = 0;
+    const folder: FolderWatch = await openExportFolder({
+      pipeline,
+      stateFolder: path.join(state.path, 'watch'),
+      sink: journal.sink,
+      archive,
+      telemetry,
+      now,
+      signal: stop,
+      onHandedOver: () => {
+        handedOver++;
+      },
+    });
+    const consuming = journal.source.run(worker, stop);
+    // A detector that failed ends the looking too.
+    consuming.catch(() => inner.abort());
+    try {
+      // A run that is to end once all is read waits for copies that are still growing.
+      const quietLooks = Math.ceil(pipeline.inputs.folder.settleMs / LOOK_EVERY_MS) + 2;
+      for (let quiet = 0; !stop.aborted && quiet < quietLooks; ) {
+        const before = handedOver;
+        isReading = true;
+        await folder.look();
+        isReading = handedOver !== before;
+        const isCaughtUp = !isReading && worker.doneUntil(0) >= journal.end;
+        if (isCaughtUp) await rescans.run(stop);
+        quiet = once && isCaughtUp ? quiet + 1 : 0;
+        await sleep(LOOK_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);
+      }
+    } catch (error) {
+      if (!stop.aborted) throw error;
+    } finally {
+      isReading = false;
+      inner.abort();
+      await consuming.finally(() => folder.close());
+      await Promise.allSettled([outputs.close(), checkpoints.close(), journal.close()]);
+    }
+  } finally {
+    await lock.release();
+  }
+};
