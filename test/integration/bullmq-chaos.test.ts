@@ -6,10 +6,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
 import { createJobQueue } from '../../src/adapters/bullmq/job-queue.ts';
 import type { JobQueueOptions, JobQueueSettings } from '../../src/adapters/bullmq/settings.ts';
 import { createJobSpool } from '../../src/adapters/file/job-spool.ts';
+import { jobId } from '../../src/core/job-identity.ts';
 import type { Job, JobQueue } from '../../src/core/jobs.ts';
 import { resubmitPending, submitDurably, withSpool } from '../../src/runtime/jobs/resubmit.ts';
 import { queueSettings } from '../adapters/bullmq/settings.ts';
@@ -39,8 +41,12 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
   }
 
   /** A worker in a process of its own, and what it says. */
-  function startWorker(settings: JobQueueSettings, stepMs: number): { child: ChildProcess; events: Event[] } {
-    const child = spawn(process.execPath, [PROGRAM, JSON.stringify({ settings, options: fast, stepMs })], {
+  function startWorker(
+    settings: JobQueueSettings,
+    stepMs: number,
+    stopAfterMs: number | null = null,
+  ): { child: ChildProcess; events: Event[] } {
+    const child = spawn(process.execPath, [PROGRAM, JSON.stringify({ settings, options: fast, stepMs, stopAfterMs })], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     onTestFinished(() => void child.kill('SIGKILL'));
@@ -89,6 +95,43 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     // It is done: the first worker, which lives on, does not get it again.
     await sleep(1_000);
     expect(first.events.filter(({ event }) => event === 'begun')).toHaveLength(1);
+  });
+
+  /** As when the machine slept: by its own clock no time has passed. */
+  test('a worker that does not know that its lock is gone cannot save either', async () => {
+    const settings = settingsOf({ lockDurationMs: 30_000 });
+    const queue = queueOf(settings);
+    await queue.submit(ingestOf(1));
+    const client = new Redis(settings.redis.url);
+    onTestFinished(() => client.disconnect());
+    const key = `${settings.prefix}:jobs:${jobId(ingestOf(1))}`;
+    const found: unknown[] = [];
+    const stop = new AbortController();
+    const working = queue.work(async (_, { save, signal }) => {
+      await save({ step: 1 });
+      await client.set(`${key}:lock`, 'another worker');
+      await save({ step: 2 }).catch((error: Error) => found.push(error.message, signal.aborted));
+      stop.abort();
+    }, stop.signal);
+    await working;
+    expect(found).toEqual([expect.stringContaining('no longer ours'), true]);
+    expect(await client.hget(key, 'progress')).toBe('{"step":1}');
+  });
+
+  test('a process ends when all is closed, whatever Redis does', async () => {
+    const settings = settingsOf({ lockDurationMs: 30_000 });
+    await queueOf(settings).submit(ingestOf(1));
+    const ends = async () => {
+      const { child, events } = startWorker(settings, 5, 500);
+      await until(() => events.length > 0);
+      const startMs = performance.now();
+      const code = child.exitCode ?? (await new Promise((resolve) => child.once('exit', resolve)));
+      expect([code, performance.now() - startMs < 5_000]).toEqual([0, true]);
+    };
+    await ends();
+    await server().kill();
+    await ends();
+    await server().restart();
   });
 
   test('a restart of Redis in the middle of a job is waited for', async () => {

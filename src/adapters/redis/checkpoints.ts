@@ -51,12 +51,9 @@ class RedisCheckpoints implements CheckpointStore {
 
   async claim(key: string, generation: number): Promise<StoredManifest | null> {
     const where = this.#where(key);
-    const { answer, parts } = await this.#link.call(`Claiming ${where}`, async (client) => ({
-      answer: await evaluate(client, CLAIM, this.#keys(key), [String(generation), this.#claimant]),
-      parts: await client.hkeys(this.#partsKey(key)),
-    }));
+    const answer = await this.#evaluate(`Claiming ${where}`, CLAIM, key, generation, []);
     if (answer.state === 0) throw fenced(where, answer.value);
-    this.#claims.set(key, { generation, parts: new Set(parts) });
+    this.#claims.set(key, { generation, parts: new Set(answer.rest.map(String)) });
     return answer.value === null ? null : decodeFrame('manifest', answer.value, where);
   }
 
@@ -65,10 +62,7 @@ class RedisCheckpoints implements CheckpointStore {
     const claim = this.#claimOf(key, generation);
     const order = String(++this.#order);
     const bytes = asBuffer(framed('manifest', generation, manifest));
-    const values = [String(generation), this.#claimant, order, bytes, ...claim.parts];
-    const answer = await this.#link.call(`Saving ${where}`, (client) =>
-      evaluate(client, SAVE, this.#keys(key), values),
-    );
+    const answer = await this.#evaluate(`Saving ${where}`, SAVE, key, generation, [order, bytes, ...claim.parts]);
     if (answer.state === 0) throw fenced(where, answer.value);
     if (answer.state === 2) throw this.#lost(where, String(answer.value));
   }
@@ -91,10 +85,7 @@ class RedisCheckpoints implements CheckpointStore {
   async keepParts(key: string, names: readonly string[]): Promise<void> {
     const where = this.#where(key);
     const claim = this.#claims.get(key);
-    const values = [String(claim?.generation ?? 0), this.#claimant, this.#shardStart(key), ...names];
-    const answer = await this.#link.call(`Clearing up ${where}`, (client) =>
-      evaluate(client, KEEP_PARTS, this.#keys(key), values),
-    );
+    const answer = await this.#evaluate(`Clearing up ${where}`, KEEP_PARTS, key, claim?.generation ?? 0, names);
     if (answer.state === 0) throw fenced(where, answer.value);
     if (claim !== undefined) claim.parts = new Set(names.filter((name) => claim.parts.has(name)));
   }
@@ -114,7 +105,7 @@ class RedisCheckpoints implements CheckpointStore {
     const shards = Math.ceil(whole.length / SHARD_BYTES);
     // Listed before anything of it is there, so that it is removed with all that it left, whatever happens; and
     // the first shard, which says how long it is, comes last.
-    await client.hset(this.#partsKey(key), name, String(shards));
+    await client.hset(`${this.#start(key)}:parts`, name, String(shards));
     for (let shard = shards - 1; shard >= 0; shard--) {
       await client.set(
         `${this.#shardStart(key)}${name}:${shard}`,
@@ -139,17 +130,29 @@ class RedisCheckpoints implements CheckpointStore {
     });
   }
 
+  async #evaluate(
+    what: string,
+    script: string,
+    key: string,
+    generation: number,
+    rest: readonly (string | Buffer)[],
+  ): Promise<Answer> {
+    const keys = [`${this.#start(key)}:manifest`, `${this.#start(key)}:parts`];
+    const values = [String(generation), this.#claimant, this.#shardStart(key), ...rest];
+    const [state, value = null, ...others] = await this.#link.call(
+      what,
+      (client) => client.callBuffer('EVAL', script, keys.length, ...keys, ...values) as Promise<[number, ...Buffer[]]>,
+    );
+    return { state, value, rest: others };
+  }
+
   /** In braces is what a cluster places keys by: all of a checkpoint are on one node. */
+  #start(key: string): string {
+    return `${this.#prefix}:{${encodeURIComponent(key)}}`;
+  }
+
   #shardStart(key: string): string {
-    return `${this.#prefix}:{${encodeURIComponent(key)}}:part:`;
-  }
-
-  #partsKey(key: string): string {
-    return `${this.#prefix}:{${encodeURIComponent(key)}}:parts`;
-  }
-
-  #keys(key: string): string[] {
-    return [`${this.#prefix}:{${encodeURIComponent(key)}}:manifest`, this.#partsKey(key)];
+    return `${this.#start(key)}:part:`;
   }
 
   #where(key: string, name: string | null = null): string {
@@ -168,16 +171,7 @@ class RedisCheckpoints implements CheckpointStore {
 interface Answer {
   state: number;
   value: Buffer | null;
-}
-
-async function evaluate(
-  client: Redis,
-  script: string,
-  keys: readonly string[],
-  values: readonly (string | Buffer)[],
-): Promise<Answer> {
-  const answer = (await client.callBuffer('EVAL', script, keys.length, ...keys, ...values)) as [number, Buffer?];
-  return { state: answer[0], value: answer[1] ?? null };
+  rest: Buffer[];
 }
 
 function fenced(where: string, generation: Buffer | null): Fenced {

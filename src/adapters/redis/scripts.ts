@@ -6,7 +6,10 @@
  * to number of shards). The shards of a part are named in the scripts, with the same hash tag.
  */
 
-/** ARGV: generation, claimant. Answers {1, manifest} or, where another has it, {0, its generation}. */
+/**
+ * ARGV: generation, claimant, start of the names of shards. Answers {1, manifest, names of whole parts} or, where
+ * another has it, {0, its generation}. A part whose first shard is there is whole: it is written last.
+ */
 export const CLAIM = `
 local held = redis.call('HMGET', KEYS[1], 'generation', 'claimant')
 local generation = tonumber(ARGV[1])
@@ -16,11 +19,15 @@ if held[1] then
 end
 if held[2] ~= ARGV[2] then redis.call('HSET', KEYS[1], 'order', '0') end
 redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'claimant', ARGV[2])
-return {1, redis.call('HGET', KEYS[1], 'manifest')}
+local answer = {1, redis.call('HGET', KEYS[1], 'manifest')}
+for _, name in ipairs(redis.call('HKEYS', KEYS[2])) do
+  if redis.call('EXISTS', ARGV[3] .. name .. ':0') == 1 then table.insert(answer, name) end
+end
+return answer
 `;
 
 /**
- * ARGV: generation, claimant, order, manifest, names of parts that must be there. Answers {1}, {0, generation of
+ * ARGV: generation, claimant, start of the names of shards, order, manifest, names of parts that must be there. Answers {1}, {0, generation of
  * another}, or {2, name} for a part that is not there any more. A save with a lower order than the last one of the
  * same claimant was overtaken on an old connection, and is passed over.
  */
@@ -30,12 +37,12 @@ local generation = tonumber(ARGV[1])
 if held[1] then
   local other = tonumber(held[1])
   if other > generation or (other == generation and held[2] ~= ARGV[2]) then return {0, held[1]} end
-  if held[2] == ARGV[2] and tonumber(held[3] or '0') > tonumber(ARGV[3]) then return {1} end
+  if held[2] == ARGV[2] and tonumber(held[3] or '0') > tonumber(ARGV[4]) then return {1} end
 end
-for i = 5, #ARGV do
-  if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 0 then return {2, ARGV[i]} end
+for i = 6, #ARGV do
+  if redis.call('EXISTS', ARGV[3] .. ARGV[i] .. ':0') == 0 then return {2, ARGV[i]} end
 end
-redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'claimant', ARGV[2], 'order', ARGV[3], 'manifest', ARGV[4])
+redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'claimant', ARGV[2], 'order', ARGV[4], 'manifest', ARGV[5])
 return {1}
 `;
 
