@@ -39,7 +39,6 @@ type Ending =
 
 /** Calls that take longer have their partition paused, so that the others get on. */
 const SLOW_CALL_MS = 500;
-const TICK_MS = 250;
 const COMMIT_EVERY_MS = 1_000;
 const STOP_DEADLINE_MS = 10_000;
 /** An offset beyond the end may be a leader that is still reading its log: it is asked again before that is believed. */
@@ -101,7 +100,7 @@ export class Membership {
     const stop = () => this.#ending.resolve({ kind: 'stopped' });
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
-    const timer = setInterval(() => this.#tick(), TICK_MS);
+    const timer = setInterval(() => this.#tick(), Math.ceil(this.#options.idleMs / 2));
     void this.#join();
     const ending = await this.#ending.promise;
     signal.removeEventListener('abort', stop);
