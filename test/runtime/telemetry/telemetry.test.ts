@@ -71,7 +71,7 @@ describe('health', () => {
     telemetry.watch(DETECTOR, 1_000);
     for (const step of [
       () => telemetry.observer.behind(0, 5),
-      () => telemetry.observer.checkpointed(0, 7),
+      () => telemetry.observer.checkpointed(0, 7, 0),
       () => telemetry.observer.delivered(0, [], 0),
     ]) {
       nowMs += 900;
@@ -130,7 +130,7 @@ describe('metrics', () => {
     metrics.trouble('elasticsearch');
     metrics.trouble('10.1.1.4');
     observer.delivered(3, [letter('bad_time'), letter('bad_time'), letter('nonsense')], 1);
-    observer.checkpointed(3, 8);
+    observer.checkpointed(3, 8, 0);
     nowMs += 5_000;
     expect(await samples()).toEqual({
       'relaywatch_rows_total{format="message-trace",outcome="sent"}': 500,
