@@ -4,7 +4,6 @@
  * People may edit `relaywatch.triage` of an incident; it is kept.
  */
 
-import { createHash } from 'node:crypto';
 import { renameSync, statSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -21,6 +20,7 @@ import type {
 import { RelaywatchError } from '../../core/outcome.ts';
 import { incidentToStore, replacementToStore, storedIncident } from '../../core/stored-documents.ts';
 import { folderProblem, makeFolder, removeTemporaries, syncFolder, writeTemporary } from './durable-file.ts';
+import { fileNameOf } from './file-name.ts';
 import { LineLog } from './line-log.ts';
 
 type Json = Record<string, unknown>;
@@ -33,9 +33,6 @@ const FILES_AT_ONCE = 16;
 /** How often a document that cannot be read is read again, and after which pause. */
 const READ_ATTEMPTS = 5;
 const READ_PAUSE_MS = 20;
-
-/** Ids that are their own file name: no path, no name that a system reserves or writes in another way. */
-const PLAIN_ID = /^(?!(con|prn|aux|nul|com\d|lpt\d)($|\.))[a-z0-9](?:[a-z0-9_.-]{0,118}[a-z0-9_-])?$/;
 
 /** What is under way in each folder: stores of one process that share a folder take turns. */
 const turns = new Map<string, Promise<unknown>>();
@@ -172,7 +169,7 @@ class OutputFolder implements OutputStore {
     const byFile = new Map<string, (IncidentWrite | ReplaceWrite)[]>();
     for (const write of writes) {
       if (isAppend(write)) continue;
-      const file = path.join(this.#folder, FOLDERS[write.kind], `${fileName(write.id)}.json`);
+      const file = path.join(this.#folder, FOLDERS[write.kind], `${fileNameOf(write.id)}.json`);
       byFile.set(file, [...(byFile.get(file) ?? []), write]);
     }
     let changes = 0;
@@ -272,10 +269,6 @@ function parseDocument(text: string): Json | null {
   } catch {
     return null;
   }
-}
-
-function fileName(id: string): string {
-  return PLAIN_ID.test(id) ? id : `id-${createHash('sha256').update(id).digest('hex')}`;
 }
 
 /** The id that a line was written with; null for a line that somebody else wrote. */
