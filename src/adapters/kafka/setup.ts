@@ -138,7 +138,8 @@ export async function checkKafka(settings: KafkaSettings): Promise<Check[]> {
   return checks;
 }
 
-async function withAdmin<Result>(
+/** Work with an administrator of its own; its failures are explained. */
+export async function withAdmin<Result>(
   settings: KafkaSettings,
   work: (admin: kafkajs.Admin) => Promise<Result>,
 ): Promise<Result> {
