@@ -19,14 +19,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # An authority for this one certificate. Its key is forgotten: nobody can sign another one.
-openssl req -x509 -newkey rsa:3072 -nodes -sha256 -days 3650 -subj "/CN=relaywatch authority" \
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256 -days 3650 -subj "/CN=relaywatch authority" \
   -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign" \
   -keyout "$work/ca.key" -out "$work/ca.crt" 2>/dev/null
-openssl req -newkey rsa:3072 -nodes -sha256 -subj "/CN=elasticsearch" \
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha256 -subj "/CN=elasticsearch" \
   -keyout "$work/elasticsearch.key" -out "$work/elasticsearch.csr" 2>/dev/null
 cat >"$work/extensions" <<END
 basicConstraints=critical,CA:FALSE
-keyUsage=critical,digitalSignature,keyEncipherment
+keyUsage=critical,digitalSignature
 extendedKeyUsage=serverAuth,clientAuth
 subjectAltName=DNS:elasticsearch,DNS:localhost,IP:127.0.0.1
 END

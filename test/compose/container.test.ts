@@ -123,7 +123,7 @@ describe.skipIf(!hasOpenssl)('make-secrets.sh (skipped: needs openssl)', () => {
         .filter((line) => line.includes('=') && !line.startsWith('#'))
         .map((line) => line.split('=') as [string, string]),
     );
-  });
+  }, 60_000);
 
   test('makes passwords that differ, for their owner alone', () => {
     const passwords = Object.entries(settings).filter(([name]) => name !== 'KAFKA_CLUSTER_ID');

@@ -9,9 +9,9 @@ import type { CheckedFile, TenantEntry } from './checked-file.ts';
 import { crossProblems } from './checks.ts';
 import type { Environment, Variable } from './environment.ts';
 import type { PipelineFiles } from './files.ts';
-import type { Pipeline } from './pipeline.ts';
+import type { Pipeline, PipelineCases } from './pipeline.ts';
 import { type Path, type PipelineProblem, problemLine } from './problem.ts';
-import { resolvePipeline } from './resolve.ts';
+import { resolveCases, resolvePipeline } from './resolve.ts';
 import { type PipelineFileData, pipelineSchema, tenantFileSchema } from './schema.ts';
 import { checkShape } from './shape.ts';
 import { resolveTenants } from './tenants.ts';
@@ -34,8 +34,8 @@ export interface PipelineLint {
  * with the pipeline.
  */
 export async function loadPipeline(file: string, surroundings: PipelineSurroundings): Promise<Pipeline> {
-  const { checked, problems } = await readChecked(file, surroundings);
-  if (checked !== null && !hasErrors(problems)) problems.push(...unsetProblems(checked));
+  const { checked, problems, files } = await readChecked(file, surroundings);
+  if (!hasErrors(problems)) problems.push(...files.flatMap((one) => one.unsetProblems()));
   const tenants = checked === null ? null : await resolveTenants(checked.tenants, surroundings);
   problems.push(...(tenants?.problems ?? []));
   if (checked === null || tenants === null || hasErrors(problems)) throw refusal(file, problems);
@@ -45,12 +45,22 @@ export async function loadPipeline(file: string, surroundings: PipelineSurroundi
   return { ...resolved.pipeline, warnings: problems.map(problemLine) };
 }
 
+/** What the cases of a pipeline need. They touch no server: variables, secrets and certificates may be missing. */
+export async function loadCases(file: string, surroundings: PipelineSurroundings): Promise<PipelineCases> {
+  const { checked, problems, files } = await readChecked(file, surroundings);
+  if (checked === null && !hasErrors(problems)) problems.push(...files.flatMap((one) => one.unsetProblems()));
+  const tenants = checked === null ? null : await resolveTenants(checked.tenants, surroundings);
+  problems.push(...(tenants?.problems ?? []));
+  if (checked === null || tenants === null || hasErrors(problems)) throw refusal(file, problems);
+  return resolveCases(checked, tenants.profiles, surroundings);
+}
+
 /**
  * Everything that can be said about the file without the machine that it will run on: secrets, certificates
  * and variables may be missing here.
  */
 export async function lintPipeline(file: string, surroundings: PipelineSurroundings): Promise<PipelineLint> {
-  const { checked, problems, variables } = await readChecked(file, surroundings);
+  const { checked, problems, files } = await readChecked(file, surroundings);
   if (checked !== null) {
     problems.push(...(await resolveTenants(checked.tenants, surroundings)).problems);
     problems.push(...(await caseFileProblems(checked, surroundings)));
@@ -61,13 +71,14 @@ export async function lintPipeline(file: string, surroundings: PipelineSurroundi
     const index = ranksA.findIndex((value, at) => value !== ranksB[at]);
     return index === -1 ? 0 : ranksA[index] - ranksB[index];
   };
-  return { file, problems: problems.sort(order), variables };
+  return { file, problems: problems.sort(order), variables: unique(files.flatMap(({ variables }) => variables)) };
 }
 
 interface ReadFile {
   checked: CheckedFile | null;
   problems: PipelineProblem[];
-  variables: Variable[];
+  /** The pipeline and its files of tenants, as far as they were read. */
+  files: YamlFile[];
 }
 
 async function readChecked(shown: string, surroundings: PipelineSurroundings): Promise<ReadFile> {
@@ -81,20 +92,19 @@ async function readChecked(shown: string, surroundings: PipelineSurroundings): P
       message: 'there is no such file',
       severity: 'error',
     };
-    return { checked: null, problems: [missing], variables: [] };
+    return { checked: null, problems: [missing], files: [] };
   }
   const file = new YamlFile(shown, bytes, surroundings.environment);
   const problems = [...file.problems];
-  if (problems.length > 0) return { checked: null, problems, variables: file.variables };
+  if (problems.length > 0) return { checked: null, problems, files: [file] };
   const shaped = checkShape(file, pipelineSchema);
   problems.push(...shaped.problems, ...secretProblems(file));
-  if (shaped.data === null) return { checked: null, problems, variables: unique(file.variables) };
+  if (shaped.data === null) return { checked: null, problems, files: [file] };
   const tenants = await readTenants(file, shaped.data, surroundings);
   problems.push(...tenants.problems);
   const checked = { file, data: shaped.data, tenants: tenants.entries };
   problems.push(...crossProblems(checked));
-  const files = new Set([file, ...tenants.entries.map((entry) => entry.file)]);
-  return { checked, problems, variables: unique([...files].flatMap(({ variables }) => variables)) };
+  return { checked, problems, files: [...new Set([file, ...tenants.entries.map((entry) => entry.file)])] };
 }
 
 function unique(variables: readonly Variable[]): Variable[] {
@@ -149,11 +159,6 @@ async function expand(folder: string, pattern: string, files: PipelineFiles): Pr
     .filter((name) => name.length >= before.length + rest.length && name.startsWith(before) && name.endsWith(rest))
     .sort()
     .map((name) => path.join(parent, name));
-}
-
-function unsetProblems({ file, tenants }: CheckedFile): PipelineProblem[] {
-  const files = new Set([file, ...tenants.map((entry) => entry.file)]);
-  return [...files].flatMap((one) => one.unsetProblems());
 }
 
 async function caseFileProblems({ file, data }: CheckedFile, files: PipelineFiles): Promise<PipelineProblem[]> {

@@ -89,14 +89,20 @@ export interface PipelineCase {
   expect: { incidents: ExpectedIncident[] };
 }
 
-/** Sections that a role has no use for are null. */
-export interface Pipeline {
+/** What the cases of a pipeline are run with. */
+export interface PipelineCases {
   name: string;
+  /** At least one; keys are unique. */
+  tenants: TenantProfile[];
+  detection: { evidenceRows: number };
+  cases: PipelineCase[];
+}
+
+/** Sections that a role has no use for are null. */
+export interface Pipeline extends PipelineCases {
   /** Absolute path of the file. */
   file: string;
   role: Role;
-  /** At least one; keys are unique. */
-  tenants: TenantProfile[];
   inputs: { folder: FolderInput | null; kafka: KafkaInput | null };
   log: KafkaLog | null;
   state: StateSettings | null;
@@ -104,8 +110,6 @@ export interface Pipeline {
   jobs: JobsSettings | null;
   archive: { path: string } | null;
   telemetry: { host: string; port: number } | null;
-  detection: { evidenceRows: number };
-  cases: PipelineCase[];
   /** What makes the pipeline doubtful, for people: lines that name file and place. */
   warnings: string[];
 }

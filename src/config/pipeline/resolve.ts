@@ -12,6 +12,7 @@ import type {
   KafkaLog,
   Pipeline,
   PipelineCase,
+  PipelineCases,
   RedisConnection,
   SaslSettings,
   TenantProfile,
@@ -40,6 +41,11 @@ export async function resolvePipeline(
   return { pipeline, problems: resolver.problems };
 }
 
+/** The part of a pipeline that its cases need: no server, so no secret either. */
+export function resolveCases(checked: CheckedFile, tenants: TenantProfile[], files: PipelineFiles): PipelineCases {
+  return new Resolver(checked, files).cases(tenants);
+}
+
 class Resolver {
   readonly problems: PipelineProblem[] = [];
   readonly #checked: CheckedFile;
@@ -52,12 +58,10 @@ class Resolver {
 
   async pipeline(tenants: TenantProfile[]): Promise<Pipeline> {
     const { file, data } = this.#checked;
-    const { inputs, log, state, outputs, jobs, archive, telemetry, detection } = data;
+    const { inputs, log, state, outputs, jobs, archive, telemetry } = data;
     return {
-      name: data.name,
       file: path.resolve(file.shown),
       role: data.role,
-      tenants,
       inputs: {
         folder:
           inputs?.folder === undefined
@@ -94,9 +98,18 @@ class Resolver {
         telemetry === undefined
           ? null
           : { host: telemetry.host ?? DEFAULTS.telemetryHost, port: telemetry.port ?? DEFAULTS.telemetryPort },
-      detection: { evidenceRows: detection?.evidence_rows ?? DEFAULTS.evidenceRows },
-      cases: (data.cases ?? []).map((_, index) => this.#case(index)),
+      ...this.cases(tenants),
       warnings: [],
+    };
+  }
+
+  cases(tenants: TenantProfile[]): PipelineCases {
+    const { data } = this.#checked;
+    return {
+      name: data.name,
+      tenants,
+      detection: { evidenceRows: data.detection?.evidence_rows ?? DEFAULTS.evidenceRows },
+      cases: (data.cases ?? []).map((_, index) => this.#case(index)),
     };
   }
 

@@ -5,7 +5,7 @@ import { nearestName } from '../nearest-name.ts';
 import type { Path, PipelineProblem } from './problem.ts';
 import type { YamlFile } from './yaml-file.ts';
 
-/** The values of a file whose shape is right, or null. A value that the environment has yet to give counts as right. */
+/** The values of a file whose shape is right, or null. What the environment has yet to give counts as right, or as left out. */
 export interface Shaped<T> {
   data: T | null;
   problems: PipelineProblem[];
@@ -15,7 +15,16 @@ export function checkShape<Schema extends z.ZodType>(file: YamlFile, schema: Sch
   const result = schema.safeParse(file.value);
   if (result.success) return { data: result.data, problems: [] };
   const problems = result.error.issues.flatMap((issue) => issueProblems(file, schema, issue, issue.path as Path));
-  return { data: null, problems };
+  if (problems.length > 0) return { data: null, problems };
+  // Only values that are yet to come do not fit: the rest is looked at without them.
+  const value = structuredClone(file.value);
+  for (const { path } of result.error.issues) remove(value, path as Path);
+  return { data: schema.safeParse(value).data ?? null, problems };
+}
+
+function remove(value: unknown, path: Path): void {
+  const parent = valueAt(value, path.slice(0, -1));
+  if (typeof parent === 'object' && parent !== null) delete (parent as Record<string | number, unknown>)[path.at(-1)!];
 }
 
 function issueProblems(file: YamlFile, root: z.ZodType, issue: z.core.$ZodIssue, path: Path): PipelineProblem[] {

@@ -8,8 +8,9 @@ import { checkSettings, type ElasticsearchSettings } from '../../../src/adapters
 import { checkKafkaSettings } from '../../../src/adapters/kafka/settings.ts';
 import type { RedisSettings } from '../../../src/adapters/redis/settings.ts';
 import { redisAddress } from '../../../src/adapters/redis-access.ts';
+import { loadCases } from '../../../src/config/pipeline/load.ts';
 import { revealSecrets, Secret } from '../../../src/config/pipeline/secret.ts';
-import { DETECT, EMBEDDED, lintText, loadText } from './reading.ts';
+import { DETECT, EMBEDDED, lintText, loadText, surroundings } from './reading.ts';
 
 const at = (name: string) => path.resolve(name);
 
@@ -125,6 +126,20 @@ describe('the environment', () => {
     });
   });
 
+  test('that lacks a number is named too, unless only the cases are wanted', async () => {
+    const withPort = `${EMBEDDED}telemetry: {port: "\${PORT}"}\n`;
+    await expect(loadText(withPort)).rejects.toMatchObject({
+      hint: expect.stringMatching(/^p\.yaml:9:19: the environment has no PORT\n/),
+    });
+    expect((await lintText(withPort)).problems).toEqual([]);
+    const { cases, detection } = await loadCases('p.yaml', surroundings({ 'p.yaml': withPort }));
+    expect({ cases, detection }).toEqual({ cases: [], detection: { evidenceRows: 10 } });
+    const withoutRole = surroundings({ 'p.yaml': EMBEDDED.replace('embedded', () => `\${ROLE}`) });
+    await expect(loadCases('p.yaml', withoutRole)).rejects.toMatchObject({
+      hint: expect.stringContaining('the environment has no ROLE'),
+    });
+  });
+
   test('brings no structure and no further reference', async () => {
     const { name, inputs } = await loadText(text.replace('name: here', 'name: here'), {}, { DATA: `\${HOST}: [1, {` });
     expect(name).toBe('here');
@@ -201,6 +216,13 @@ describe('secrets', () => {
     const loading = loadText(text, given, { PASSWORD: 'a' });
     await expect(loading).rejects.toMatchObject({ exitCode: 2, hint: expect.stringContaining(expected) });
     await expect(loading).rejects.not.toMatchObject({ hint: expect.stringContaining('hunter2') });
+  });
+
+  test('are not asked for where only the cases are wanted', async () => {
+    expect(await loadCases('p.yaml', surroundings({ 'p.yaml': text }))).toMatchObject({ name: 'there', cases: [] });
+    await expect(loadCases('p.yaml', surroundings({ 'p.yaml': `${text}x: 1\n` }))).rejects.toMatchObject({
+      hint: expect.stringContaining('x: there is no such key'),
+    });
   });
 
   test('compare as themselves', () => {
