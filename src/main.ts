@@ -13,6 +13,12 @@ type RunCommand = { run(operands: string[], raw: object, streams: NodeJS.Process
 
 const MODULES: Record<CommandName, () => Promise<RunCommand>> = {
   scan: async () => (await import('./runtime/scan-command.ts')).runScan,
+  run: async () => (await import('./runtime/run-command.ts')).runRun,
+  submit: async () => (await import('./runtime/submit-command.ts')).runSubmit,
+  rescan: async () => (await import('./runtime/rescan-command.ts')).runRescan,
+  setup: async () => (await import('./runtime/setup-command.ts')).runSetup,
+  doctor: async () => (await import('./runtime/setup-command.ts')).runDoctor,
+  test: async () => (await import('./runtime/test-command.ts')).runTest,
   lint: async () => (await import('./runtime/lint-command.ts')).runLint,
 };
 

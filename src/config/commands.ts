@@ -32,6 +32,18 @@ const LINT_OPTIONS: readonly OptionText[] = [
   { flags: '--quiet', description: 'nothing on stderr but errors' },
 ];
 
+const QUIET: OptionText = { flags: '--quiet', description: 'nothing on stderr but errors' };
+const TENANT: OptionText = {
+  flags: '--tenant <KEY>',
+  description: 'key of the tenant, where the pipeline has several',
+  example: 'contoso',
+};
+const RESULT_CODES = `Exit codes:
+  0  done
+  1  failed
+  2  wrong usage or configuration
+`;
+
 const TEXTS = {
   scan: {
     operands: '[PATH...]',
@@ -50,6 +62,93 @@ Exit codes:
   1  failed, or an input was missing or refused (the others were read)
   2  wrong usage or reference file, or dates whose order cannot be told
   3  done, and --fail-on matched
+`,
+  },
+  run: {
+    operands: '[PIPELINE]',
+    summary: 'run a worker until it is stopped',
+    about: `Runs the worker that a pipeline file describes (default: pipelines/embedded.yaml): one process with a folder
+and no service, or one of the workers ingest, detect and jobs around Kafka, Elasticsearch and Redis.`,
+    options: [{ flags: '--once', description: 'end when everything that is there has been read' }],
+    notes: `Ctrl-C ends it: what is under way is finished and saved first. Killed at any moment, the next run goes on.
+
+Examples:
+  relaywatch run
+  relaywatch run pipelines/detect.yaml
+
+${RESULT_CODES}`,
+    stopsItself: true,
+  },
+  submit: {
+    operands: '[PATH...]',
+    usage: 'PATH...',
+    summary: 'hand exports to the workers',
+    about: 'Hands exports (files and folders) to the workers as jobs. They are read where they lie.',
+    options: [
+      {
+        flags: '--pipeline <FILE>',
+        description: 'pipeline of the jobs (default: pipelines/jobs.yaml)',
+        example: 'jobs.yaml',
+      },
+      TENANT,
+      QUIET,
+    ],
+    notes: `Prints queued, or known where the same export was handed over before.
+
+${RESULT_CODES}`,
+  },
+  rescan: {
+    operands: '',
+    summary: 'detect again over the archive',
+    about: `Detects again over the archived exports of a pipeline and brings the stored incidents to what it finds: new ones
+are added, known ones keep their id and what analysts wrote, those that are no more are retracted.`,
+    options: [
+      {
+        flags: '--pipeline <FILE>',
+        description: 'pipeline with archive and outputs (default: pipelines/embedded.yaml)',
+        example: 'pipelines/jobs.yaml',
+      },
+      TENANT,
+      { flags: '--from <DAY>', description: 'incidents detected from this UTC day on', example: '2026-11-01' },
+      { flags: '--to <DAY>', description: 'incidents detected before this UTC day', example: '2026-11-08' },
+      { flags: '--dry-run', description: 'print what is new, changed or gone, and write nothing' },
+      { flags: '--job', description: 'leave it to the jobs worker' },
+      QUIET,
+    ],
+    notes: `Examples:
+  relaywatch rescan --from 2026-11-01 --dry-run
+
+${RESULT_CODES}`,
+  },
+  setup: {
+    operands: '[PIPELINE...]',
+    summary: 'bring templates, indices and topics into the servers',
+    about: `Brings what pipelines (default: pipelines/*.yaml) need into their servers: templates and indices into
+Elasticsearch, topics into Kafka. It may run as often as anybody likes.`,
+    options: [
+      { flags: '--dry-run', description: 'print what would change, and change nothing' },
+      { flags: '--partitions <N>', description: 'partitions of a new topic (default: 6)', example: '6' },
+      { flags: '--replication-factor <N>', description: 'copies of a new topic (default: 1)', example: '3' },
+      QUIET,
+    ],
+    notes: RESULT_CODES,
+  },
+  doctor: {
+    operands: '[PIPELINE...]',
+    summary: 'check the servers of pipelines',
+    about: 'Checks every server that pipelines (default: pipelines/*.yaml) use: reached, version, settings, rights.',
+    options: [QUIET],
+    notes: RESULT_CODES,
+  },
+  test: {
+    operands: '[PIPELINE...]',
+    summary: 'run the cases that pipelines carry',
+    about: `Runs the cases of pipelines (default: pipelines/*.yaml): rows in, incidents out. No server is needed.`,
+    options: [QUIET],
+    notes: `Exit codes:
+  0  every case holds
+  1  a case does not hold, or its rows cannot be read
+  2  wrong usage or configuration
 `,
   },
   lint: {

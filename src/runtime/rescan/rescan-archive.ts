@@ -16,7 +16,7 @@ export async function rescanArchive(
     for (const { sha256 } of await archive.list(profile.settings.key)) {
       signal?.throwIfAborted();
       const file = path.join(folder, sha256);
-      await archive.extract(profile.settings.key, sha256, file);
+      await archive.extract(profile.settings.key, sha256, file, signal);
       paths.push(file);
     }
     if (paths.length === 0) return { changes: [], unchanged: 0, warnings: [] };

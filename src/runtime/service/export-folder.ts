@@ -48,7 +48,11 @@ export async function openExportFolder(options: ExportFolderOptions): Promise<Fo
     options.onHandedOver();
     const outcome = ledger.refused === null ? 'complete' : 'refused';
     telemetry.metrics.filesIngested(outcome);
-    telemetry.log.info(outcome === 'complete' ? 'An export was read' : 'An export was refused', { action: 'file_ingested', tenant, count: ledger.records });
+    telemetry.log.info(outcome === 'complete' ? 'An export was read' : 'An export was refused', {
+      action: 'file_ingested',
+      tenant,
+      count: ledger.records,
+    });
     return growth === null ? null : { ...growth };
   };
   return await openWatch({
@@ -59,7 +63,7 @@ export async function openExportFolder(options: ExportFolderOptions): Promise<Fo
     tenantOf: (name) => folder.tenant ?? tenantOfPath(name, tenants),
     onProblem: (name, problem) => telemetry.log.warn(`${name}: ${problem}`, { action: 'file_problem' }),
     async onFile({ path, name, tenant, sha256 }) {
-      await archive?.add(path, { tenant, sha256, name });
+      await archive?.put(tenant, path, { sha256, name, noFollow: true, signal });
       return done(await ingestFile(path, { ...ingestOptions(tenant, name), sha256 }), tenant);
     },
     async onGrowth({ path, name, tenant, id, from }) {

@@ -28,7 +28,7 @@ export const runJobs: Service = async ({ pipeline, telemetry, now, signal }) => 
     const startedMs = now();
     try {
       if (job.kind === 'ingest') {
-        await archive?.add(job.path, { tenant: job.tenant, sha256: job.sha256 });
+        await archive?.put(job.tenant, job.path, { sha256: job.sha256, signal: context.signal });
         const resumeFrom = Number(context.progress.offset ?? 0);
         const { ledger } = await ingestFile(job.path, {
           tenant: job.tenant,
