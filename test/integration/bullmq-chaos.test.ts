@@ -16,6 +16,7 @@ import type { Job, JobQueue } from '../../src/core/jobs.ts';
 import { resubmitPending, submitDurably, withSpool } from '../../src/runtime/jobs/resubmit.ts';
 import { queueSettings } from '../adapters/bullmq/settings.ts';
 import { ingestOf, until } from '../adapters/contract/jobs.ts';
+import { untilWritten } from '../adapters/redis/place.ts';
 import { describeWithOwnEngines } from '../engines/suites.ts';
 
 interface Event {
@@ -38,6 +39,12 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     const queue = createJobQueue(settings, { ...fast, ...options });
     onTestFinished(() => queue.close());
     return queue;
+  }
+
+  /** Kills it once it has written all that it acknowledged. */
+  async function killServer(): Promise<void> {
+    await untilWritten(engines().redis.url);
+    await server().kill();
   }
 
   /** A worker in a process of its own, and what it says. */
@@ -129,7 +136,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
       expect([code, performance.now() - startMs < 5_000]).toEqual([0, true]);
     };
     await ends();
-    await server().kill();
+    await killServer();
     await ends();
     await server().restart();
   });
@@ -150,7 +157,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     }, stop.signal);
     await queue.submit(ingestOf(1));
     await until(() => runs === 1);
-    await server().kill();
+    await killServer();
     await server().restart();
     await until(() => done);
     expect(await queue.submit(ingestOf(1))).toBe('known');
@@ -190,7 +197,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     const settings = settingsOf();
     const early = queueOf(settings);
     expect(await early.submit(ingestOf(1))).toBe('queued');
-    await server().kill();
+    await killServer();
     const late = queueOf(settings);
     for (const queue of [early, late, early]) {
       const startMs = performance.now();
@@ -216,7 +223,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
   test('a worker that starts while Redis is away waits for it, and stops when it is told to', async () => {
     const settings = settingsOf();
     await queueOf(settings).submit(ingestOf(1));
-    await server().kill();
+    await killServer();
     const troubles: string[] = [];
     const queue = queueOf(settings, { onTrouble: (problem) => troubles.push(problem) });
     const seen: Job[] = [];
@@ -270,9 +277,10 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     const settings = settingsOf();
     const queue = queueOf(settings);
     expect(await submitDurably(spool, queue, ingestOf(1))).toBe('queued');
+    await untilWritten(engines().redis.url);
     const size = statSync(logFile()).size;
     expect(await submitDurably(spool, queue, ingestOf(2))).toBe('queued');
-    await server().kill();
+    await killServer();
     truncateSync(logFile(), size);
     await server().restart();
 

@@ -8,7 +8,7 @@ import { createRedisCheckpoints } from '../../src/adapters/redis/checkpoints.ts'
 import type { RedisOptions } from '../../src/adapters/redis/settings.ts';
 import type { CheckpointStore } from '../../src/core/checkpoint.ts';
 import { describeCheckpointsContract } from '../adapters/contract/checkpoints.ts';
-import { placeIn, settingsFor } from '../adapters/redis/place.ts';
+import { placeIn, settingsFor, untilWritten } from '../adapters/redis/place.ts';
 import { describeWithEngines, describeWithOwnEngines } from '../engines/suites.ts';
 
 describeWithEngines('Redis', { redis: true }, (engines) => {
@@ -66,6 +66,7 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
     await store.claim('p', 1);
     await store.putPart('p', 'day', Buffer.from('day'));
     await store.save('p', 1, Buffer.from('one'));
+    await untilWritten(engines().redis.url);
     await server().kill();
     let saved = false;
     const late = store.save('p', 1, Buffer.from('two')).then(() => {
@@ -113,7 +114,7 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
   test('has a manifest with all of its parts, whatever the server lost of its last writes', async () => {
     const settings = settingsFor(engines().redis.url);
     const store = storeOf(settings);
-    const start = sizeOfLog();
+    const start = await sizeOfLog();
     await store.claim('p', 1);
     for (let number = 1; number <= 12; number++) {
       await store.putPart('p', `day-${number}`, Buffer.alloc(2_000, number));
@@ -122,7 +123,7 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
       await store.keepParts('p', [`day-${number}`, `month-${number >> 2}`]);
     }
     await store.close();
-    const end = sizeOfLog();
+    const end = await sizeOfLog();
     expect(end - start).toBeGreaterThan(40_000);
     let shorter = 0;
     let generation = 1;
@@ -156,9 +157,9 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
     await store.putPart('p', 'old', Buffer.from('old'));
     await store.save('p', 1, Buffer.from('old'));
     await store.keepParts('p', ['old']);
-    const before = sizeOfLog();
+    const before = await sizeOfLog();
     await store.putPart('p', 'new', Buffer.alloc(1_000));
-    expect(sizeOfLog()).toBeGreaterThan(before + 1_000);
+    expect(await sizeOfLog()).toBeGreaterThan(before + 1_000);
     await server().kill();
     truncateSync(logFile(), before + kept);
     await server().restart();
@@ -182,7 +183,7 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
     const [old, young] = [storeOf(settings), storeOf(settings)];
     await old.claim('p', 1);
     await old.save('p', 1, Buffer.from('of 1'));
-    const before = sizeOfLog();
+    const before = await sizeOfLog();
     await young.claim('p', 2);
     await server().kill();
     truncateSync(logFile(), before);
@@ -203,7 +204,9 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
     return path.join(folder, files[0]);
   }
 
-  function sizeOfLog(): number {
+  /** With all that was acknowledged. */
+  async function sizeOfLog(): Promise<number> {
+    await untilWritten(engines().redis.url);
     return statSync(logFile()).size;
   }
 });

@@ -1,6 +1,7 @@
 /** A Redis server of a test, and what tests do to the checkpoints in it. */
 
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createRedisCheckpoints } from '../../../src/adapters/redis/checkpoints.ts';
 import type { RedisOptions, RedisSettings } from '../../../src/adapters/redis/settings.ts';
@@ -45,4 +46,17 @@ export function placeIn(
       client.disconnect();
     },
   };
+}
+
+/**
+ * Until all that Redis has acknowledged is in the append-only file, and so survives kill -9. While an fsync is
+ * under way, `appendfsync everysec` writes up to two seconds after the answer (aof.c, flushAppendOnlyFile).
+ */
+export async function untilWritten(url: string): Promise<void> {
+  const client = new Redis(url);
+  try {
+    while (!/^aof_buffer_length:0\r?$/m.test(await client.info('persistence'))) await sleep(10);
+  } finally {
+    client.disconnect();
+  }
 }
