@@ -264,5 +264,5 @@ describeWithOwnEngines('A secured Elasticsearch', { elasticsearch: secured }, (e
     expect((await store.incidents('contoso', 0, Infinity)).map(({ document }) => document.event)).toContainEqual(
       expect.objectContaining({ id: incident.id }),
     );
-  });
+  }, 180_000);
 });

@@ -53,7 +53,9 @@ function open(options: WaitOptions = {}): OutputStore {
       onTrouble: (trouble) => troubles.push(trouble),
       random: () => 0.5,
       now: () => 1000,
-      sleep: async (durationMs) => void pauses.push(durationMs),
+      sleep: async (durationMs) => {
+        if (pauses.push(durationMs) > 100) throw new Error('It asks for ever.');
+      },
       ...options,
     },
   );
