@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { COMMAND_NAMES } from '../../src/config/commands.ts';
 import { lintPipeline, loadPipeline } from '../../src/config/pipeline/load.ts';
 import {
   composeFile,
@@ -189,6 +190,7 @@ describe('the workers fit their pipelines', () => {
       ['detect', 'run', 'pipelines/detect.yaml'],
       ['jobs', 'run', 'pipelines/jobs.yaml'],
     ]);
+    for (const [, { command = [] }] of workers) expect(COMMAND_NAMES).toContain(command[0]);
     expect(filled.services.detect.deploy?.replicas).toBe(2);
   });
 

@@ -125,7 +125,7 @@ function folderProblems({ file, data }: CheckedFile): PipelineProblem[] {
   const seen: [string, string][] = [];
   for (const [at, folder] of folders) {
     if (folder === undefined || file.isUnset(at)) continue;
-    const full = path.resolve(folder);
+    const full = path.resolve(path.dirname(file.shown), folder);
     const other = seen.find(([, one]) => isWithin(full, one) || isWithin(one, full));
     if (other !== undefined) {
       problems.push(file.problem(at, `overlaps with ${other[0]}: each of these folders needs a place of its own`));

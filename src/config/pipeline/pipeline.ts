@@ -64,7 +64,7 @@ export type OutputSettings =
 
 export interface JobsSettings extends Omit<JobQueueSettings, 'redis'> {
   redis: RedisConnection;
-  /** Folder of submitted files; null where they are read where they lie. */
+  /** Folder that remembers submitted jobs until they are done, whatever Redis loses; null for none. */
   spool: string | null;
 }
 

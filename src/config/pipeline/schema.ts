@@ -319,7 +319,9 @@ export const pipelineSchema = z
     jobs: z
       .strictObject({
         redis,
-        spool: folderAt('Folder, the same for all workers, in which submitted files wait.').optional(),
+        spool: folderAt(
+          'Folder, the same for submit and all workers, that remembers jobs until they are done.',
+        ).optional(),
         concurrency: wholeNumber(1, 64, `Jobs at a time. Default: ${DEFAULTS.concurrency}.`).optional(),
       })
       .describe('The queue of jobs.')

@@ -1,8 +1,10 @@
 /** Each mistake in a pipeline file is named by its place, and what would be right. */
 
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { lintPipeline } from '../../../src/config/pipeline/load.ts';
 import { problemLine } from '../../../src/config/pipeline/problem.ts';
-import { DETECT, EMBEDDED, lintText } from './reading.ts';
+import { DETECT, EMBEDDED, lintText, surroundings } from './reading.ts';
 
 async function lines(text: string, files: Record<string, string> = {}): Promise<string[]> {
   return (await lintText(text, files)).problems.map(problemLine);
@@ -253,13 +255,21 @@ describe('one mistake, one line', () => {
 
 test('a file that is not there', async () => {
   expect((await lintText('name: a')).file).toBe('p.yaml');
-  const { lintPipeline } = await import('../../../src/config/pipeline/load.ts');
   const { problems } = await lintPipeline('q.yaml', {
     environment: {},
     readFile: async () => null,
     listFolder: async () => null,
   });
   expect(problems.map(problemLine)).toEqual(['q.yaml:1:1: there is no such file']);
+});
+
+test('folders are looked at from where the pipeline lies', async () => {
+  const text = EMBEDDED.replace('path: state', `path: ${path.resolve('sub/inbox')}`);
+  const files = (name: string) => surroundings({ [name]: text });
+  expect((await lintPipeline('sub/p.yaml', files('sub/p.yaml'))).problems.map(problemLine)).toEqual([
+    expect.stringContaining('state.folder.path: overlaps with inputs.folder.path'),
+  ]);
+  expect((await lintPipeline('p.yaml', files('p.yaml'))).problems).toEqual([]);
 });
 
 test('several mistakes come in the order of the file', async () => {
