@@ -20,6 +20,7 @@ import type { FileLedger } from '../../core/ledger.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import type { DeadLetter } from '../../core/ports.ts';
 import { createCsvByteReader } from '../../readers/csv-bytes.ts';
+import { MAX_FIELDS } from '../../readers/reader.ts';
 import {
   LOOKED_AT_BYTES,
   LOOKED_AT_REFUSALS,
@@ -176,7 +177,10 @@ async function lookAtExport(file: OpenExport, options: IngestOptions): Promise<E
       const code = ledger.refused?.code;
       // The path has led to another file, or to none: there is nothing that could be sent.
       if (code === 'not_found' || code === 'not_readable' || code === 'not_a_file') throw fileChanged(path);
-      return { layout, dateOrder, ledger: { ...ledger, path: name } };
+      const problem = layout === null ? null : columnsProblem(layout);
+      if (problem === null) return { layout, dateOrder, ledger: { ...ledger, path: name } };
+      const refused: FileLedger['refused'] = { code: 'unknown_format', message: problem };
+      return { layout: null, dateOrder, ledger: { ...ledger, path: name, refused } };
     } finally {
       await inputs.dispose();
     }
@@ -185,6 +189,16 @@ async function lookAtExport(file: OpenExport, options: IngestOptions): Promise<E
     const message = `${error.message.replace(path, name)}; ${error.hint}`;
     return { layout: null, dateOrder: null, ledger: refusedLedger(name, file.bytes, message) };
   }
+}
+
+/** Columns travel in every header: those of real exports have less than a kilobyte. */
+const LARGEST_COLUMNS_BYTES = 65_536;
+
+/** Why the columns cannot travel; null where they can. JSON may have as many keys as somebody likes. */
+function columnsProblem({ columns }: FileLayout): string | null {
+  const bytes = Buffer.byteLength(JSON.stringify(columns));
+  if (columns.length <= MAX_FIELDS && bytes <= LARGEST_COLUMNS_BYTES) return null;
+  return `it has ${columns.length} columns with ${bytes} bytes of names: no export of message traces has so many`;
 }
 
 function refusedLedger(path: string, bytes: number, message: string): FileEndHeader['ledger'] {

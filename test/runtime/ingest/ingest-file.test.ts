@@ -151,6 +151,25 @@ describe('ingest', () => {
     expect(named.ledger.path).toBe('contoso/a?b.csv');
   });
 
+  it('refuses columns that no header can carry', async () => {
+    const element = Object.fromEntries(
+      HEADER.trim()
+        .split(',')
+        .map((name, n) => [name, row(1).trim().split(',')[n]]),
+    );
+    const many = Object.fromEntries(Array.from({ length: 600 }, (_, n) => [`key${n}`, n]));
+    const long = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`${'\u0001'.repeat(300)}${n}`, n]));
+    for (const more of [many, long]) {
+      const sink = collectingSink();
+      const path = write('many.json', JSON.stringify([{ ...element, ...more }]));
+      expect((await ingestFile(path, options(sink))).ledger.refused?.code).toBe('unknown_format');
+      expect(sink.sent).toHaveLength(1);
+    }
+    expect(
+      (await ingestFile(write('few.json', JSON.stringify([element])), options(collectingSink()))).growth,
+    ).not.toBeNull();
+  });
+
   it('sends the whole rows that a growing file has more, and the last one again', async () => {
     const path = write('growing.csv', HEADER + rows(3) + row(3).slice(0, 30));
     const sink = collectingSink();
