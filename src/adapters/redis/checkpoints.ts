@@ -1,7 +1,8 @@
 /**
  * Checkpoints in Redis.
  *
- * What Redis may lose: with `appendfsync everysec` a crash of its machine takes the last second or two. What is
+ * What Redis may lose: with `appendfsync everysec` a crash of its machine takes the last second or two, and so may
+ * kill -9 of the server, which answers before it writes while an fsync is under way (aof.c). What is
  * left is always a state that was: the append-only file is cut at its end, never in the middle, and
  * everything here is written so that every beginning of it is consistent. A part is complete before a manifest
  * names it, a part is removed after the manifest that did without it, and each script is in the file as a whole.
