@@ -61,11 +61,17 @@ export interface WatchOptions {
   onFile: (file: WatchedFile) => Promise<GrowthState | null>;
   /** Takes what a growing file has more; resolves as `onFile` does. */
   onGrowth: (growth: WatchedGrowth) => Promise<GrowthState | null>;
+  /**
+   * A growing file has rested for `quietMs`: all of it was handed over before, bit by bit, and is a finished file for
+   * now, for whoever keeps such. Under another name, as logs get when they are rotated, it is not handed over again.
+   */
+  onQuiet?: (file: WatchedFile) => Promise<void>;
   /** A file or folder that cannot be used: once, until that changes. */
   onProblem: (name: string, problem: string) => void;
   signal: AbortSignal;
   settleMs?: number;
   growingAfterMs?: number;
+  quietMs?: number;
   /** Pause between two looks. */
   pollMs?: number;
   /** A clock that only goes forward, milliseconds. */
@@ -80,6 +86,7 @@ export interface FolderWatch {
 
 const SETTLE_MS = 5_000;
 const GROWING_AFTER_MS = 600_000;
+const QUIET_MS = 3_600_000;
 const POLL_MS = 1_000;
 /** What tells files apart that grow. */
 const MARK_BYTES = 4_096;
@@ -151,7 +158,7 @@ class Watch implements FolderWatch {
       const sighting = this.#sight(name);
       if (sighting === null) continue;
       seen.set(name, sighting);
-      if (!sighting.isDone && this.#isReady(name, sighting)) ready.push(name);
+      if (sighting.isDone ? this.#isQuiet(name, sighting) : this.#isReady(name, sighting)) ready.push(name);
     }
     this.#sightings = seen;
     for (const name of this.#problems.keys())
@@ -211,6 +218,13 @@ class Watch implements FolderWatch {
     return nowMs - growingSinceMs >= (this.#options.growingAfterMs ?? GROWING_AFTER_MS);
   }
 
+  /** Whether a growing file has rested long enough. */
+  #isQuiet(name: string, { sinceMs }: Sighting): boolean {
+    if (this.#now() - sinceMs < (this.#options.quietMs ?? QUIET_MS)) return false;
+    const known = this.#memory.file(name);
+    return known !== null && known.growingId !== null && known.sha256 === null;
+  }
+
   async #handOver(name: string, sighting: Sighting): Promise<void> {
     const tenant = this.#options.tenantOf(name);
     if (tenant === null) {
@@ -241,7 +255,16 @@ class Watch implements FolderWatch {
 
   /** Hands over what is new in a file; false where it has to be looked at again although it does not change. */
   async #take(name: string, tenant: string, file: OpenExport, sighting: Sighting): Promise<boolean> {
+    const { signal } = this.#options;
     const known = this.#memory.file(name);
+    if (known !== null && sighting.isDone) {
+      const sha256 = await hashRange(file, known.bytes, signal);
+      // What came since would be in no file: it is handed over first.
+      if (file.bytes > known.bytes) return false;
+      await this.#options.onQuiet?.({ path: file.path, name, tenant, sha256, bytes: file.bytes });
+      await this.#memory.remember({ ...known, sha256 });
+      return true;
+    }
     if (known !== null && (await this.#hasGrown(known, tenant, file))) {
       // Of the same length it was only touched.
       if (file.bytes === known.bytes) await this.#memory.remember({ ...known, state: sighting.state });
@@ -257,7 +280,6 @@ class Watch implements FolderWatch {
       await this.#grow({ ...start, ...marks(file, 0), tail: '' }, file);
       return true;
     }
-    const { signal } = this.#options;
     const sha256 = await hashRange(file, file.bytes, signal);
     await expectUnchanged(file);
     const same = this.#memory.content(tenant, sha256);

@@ -27,6 +27,7 @@ import { random, runAndKill } from './killed.ts';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const SETTLE_MS = 1_000;
 const GROWING_AFTER_MS = 20_000;
+const QUIET_MS = 100_000;
 
 describe('folder watch', () => {
   let root = '';
@@ -72,10 +73,15 @@ describe('folder watch', () => {
         ids.push(growth.id);
         return { offset: growth.bytes };
       },
+      async onQuiet(file) {
+        expect(file.sha256).toBe(sha256(readFileSync(file.path, 'utf8')));
+        taken.push(`${file.name} quiet ${file.bytes}`);
+      },
       onProblem: (name, problem) => void problems.push(`${name}: ${problem}`),
       signal: new AbortController().signal,
       settleMs: SETTLE_MS,
       growingAfterMs: GROWING_AFTER_MS,
+      quietMs: QUIET_MS,
       now: () => nowMs,
     };
   }
@@ -205,6 +211,29 @@ describe('folder watch', () => {
     expect(await settled(watch)).toEqual(['log.csv contoso 6000']);
     append('log.csv', 'more');
     expect(await settled(watch)).toEqual(['log.csv 6000..6004']);
+  });
+
+  test('tells when a growing file rests, and then knows it under another name', async () => {
+    let watch = await open();
+    write('log.csv', 'one');
+    await settled(watch);
+    append('log.csv', ', two');
+    expect(await settled(watch)).toEqual(['log.csv 3..8']);
+    nowMs += QUIET_MS;
+    expect(await settled(watch)).toEqual(['log.csv quiet 8']);
+    nowMs += QUIET_MS;
+    expect(await settled(watch)).toEqual([]);
+    renameSync(join(folder, 'log.csv'), join(folder, 'log-1.csv'));
+    write('log.csv', 'anew');
+    expect(await settled(watch)).toEqual(['log.csv contoso 4']);
+    await watch.close();
+    watch = await open();
+    append('log-1.csv', ', three');
+    expect(await settled(watch)).toEqual(['log-1.csv 8..15']);
+    append('log-1.csv', '.');
+    expect(await settled(watch)).toEqual(['log-1.csv 15..16']);
+    nowMs += QUIET_MS;
+    expect(await settled(watch)).toEqual(['log-1.csv quiet 16']);
   });
 
   test('takes a longer file for another one where it cannot go on', async () => {
