@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Fenced } from '../../../src/core/checkpoint.ts';
-import type { Envelope } from '../../../src/core/envelope.ts';
+import type { Envelope, RowsHeader } from '../../../src/core/envelope.ts';
 import { encodeEnvelope } from '../../../src/core/envelope-codec.ts';
 import type { EnvelopeSink, EnvelopeSource, LogEntry, PartitionHandler } from '../../../src/core/envelope-log.ts';
 
@@ -345,6 +345,38 @@ export function describeEnvelopeLogContract(name: string, create: () => Promise<
       await until('it is noticed that the log begins anew', () => beyond.named('gap').length > 0);
       expect(beyond.named('gap')).toEqual([{ call: 'gap', partition, expected: end + 7, found: end }]);
       await stop();
+    });
+
+    test('says what was forgotten while the handler was slow', async () => {
+      const log = await create();
+      await fill(log, 5);
+      const recorder = new Recorder();
+      let finish = (): void => {};
+      const busy = new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      recorder.during = ({ call }) => (call === 'entries' ? busy : undefined);
+      const { stop } = start(log.source(), recorder);
+      await until('a call is under way', () => recorder.named('entries').length > 0);
+      const { partition, entries } = recorder.named('entries')[0];
+      const kept = entries![entries!.length - 1].offset + 21;
+      const sink = log.sink();
+      await sink.send(linesOf(5, 60));
+      await sink.close();
+      // The handler is slow enough to have its partition set aside.
+      await sleep(800);
+      await log.truncate(partition, kept);
+      expect(recorder.named('gap')).toEqual([]);
+      finish();
+      const lastLine = () => recorder.received(partition).at(-1)?.envelope?.header as RowsHeader | undefined;
+      await until('the rest is read', () => lastLine()?.line === 59);
+      await stop();
+      const offsets = recorder.received(partition).map(({ offset }) => offset);
+      const missing = Array.from({ length: kept }, (_, offset) => offset).filter((offset) => !offsets.includes(offset));
+      const gaps = recorder.named('gap', partition).map(({ expected, found }) => [expected, found]);
+      expect(missing.length).toBeGreaterThan(0);
+      expect(gaps).toEqual([[missing[0], kept]]);
+      expect(offsets).toContain(kept);
     });
 
     test('hands over what is no envelope, with the reason, and goes on', async () => {
