@@ -86,7 +86,12 @@ export class JournalSource implements EnvelopeSource {
         await handler.gap(PARTITION, position, found);
         position = found;
       } else if (position < files.end) {
-        const entries = await this.#read(position);
+        const entries = await this.#read(position).catch((error: NodeJS.ErrnoException) => {
+          // The segment was removed just now: the next turn tells the gap.
+          if (error.code === 'ENOENT' && position < files.start) return null;
+          throw error;
+        });
+        if (entries === null) continue;
         if (entries.length === 0) {
           const found = files.segmentOf(position).end ?? files.end;
           await handler.gap(PARTITION, position, found);

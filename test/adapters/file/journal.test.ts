@@ -115,6 +115,18 @@ describe('journal', () => {
     expect(beyond.named('gap')).toEqual([{ call: 'gap', partition: 0, expected: 77, found: opened.start }]);
   });
 
+  test('says what was removed while the handler was slow', async () => {
+    const journal = await openOne();
+    for (const line of upTo(60)) await journal.sink.send([lineEnvelope(line)]);
+    const recorder = new Recorder();
+    recorder.during = ({ call }) => (call === 'entries' ? journal.trim(40) : undefined);
+    const { stop } = start(journal.source, recorder);
+    await until('everything is read', () => recorder.named('idle').length > 0);
+    await stop();
+    expect(recorder.named('gap')).toEqual([{ call: 'gap', partition: 0, expected: 7, found: journal.start }]);
+    expect(offsets(recorder)).toEqual([...upTo(7), ...upTo(60).slice(journal.start)]);
+  });
+
   test('hands over what comes later, and is idle again and again', async () => {
     const journal = await openOne();
     const recorder = new Recorder();
