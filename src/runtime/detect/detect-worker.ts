@@ -166,10 +166,15 @@ export class DetectWorker implements PartitionHandler {
   async revoked(number: number): Promise<void> {
     const partition = this.#partitions.get(number);
     if (partition === undefined) return;
-    if (partition.readOffset >= partition.replayUntil && !this.#stop.signal.aborted) {
-      await this.#deliver(number, partition, false, true);
+    try {
+      if (partition.readOffset >= partition.replayUntil && !this.#stop.signal.aborted) {
+        await this.#deliver(number, partition, false, true);
+      }
+    } catch (error) {
+      if (!(error instanceof Fenced)) throw error;
+    } finally {
+      this.#partitions.delete(number);
     }
-    this.#partitions.delete(number);
   }
 
   /** Entries of a partition before this are done: walked, written, and in the checkpoint. */
@@ -262,10 +267,9 @@ export class DetectWorker implements PartitionHandler {
       }
       return partition.nextOffset;
     } catch (error) {
-      // A newer member owns the partition: what we hold is only a copy.
-      if (!(error instanceof Fenced)) throw error;
-      this.#partitions.delete(number);
-      return null;
+      // A newer member owns the partition: what we hold is only a copy. The source joins anew.
+      if (error instanceof Fenced) this.#partitions.delete(number);
+      throw error;
     }
   }
 
@@ -311,7 +315,15 @@ export class DetectWorker implements PartitionHandler {
         })),
       ],
     };
-    await checkpoints.save(key, partition.generation, Buffer.from(JSON.stringify(manifest)));
+    try {
+      await checkpoints.save(key, partition.generation, Buffer.from(JSON.stringify(manifest)));
+    } catch (error) {
+      // The store forgot parts that it had taken, as Redis may when it is killed: it is given all of them again.
+      const isLost = error instanceof RelaywatchError && error.code === 'checkpoint_lost';
+      const tenants = [...partition.tenants].filter(([, { part }]) => part !== null).map(([tenant]) => tenant);
+      if (!isLost || tenants.every((tenant) => sealed.includes(tenant))) throw error;
+      return await this.#checkpoint(number, partition, tenants);
+    }
     if (sealed.length > 0) {
       await checkpoints.keepParts(
         key,
