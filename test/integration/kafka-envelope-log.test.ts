@@ -142,8 +142,12 @@ describeWithEngines('Kafka', { kafka: true }, (engines) => {
     await sink.send([...medium.slice(0, 6), large, ...medium.slice(6)]);
     await sink.close();
     const recorder = new Recorder();
-    start(createKafkaSource(own, { onTrouble }), recorder);
+    const { stop } = start(createKafkaSource(own, { onTrouble }), recorder);
     await until('all is read', () => recorder.received().length === 13);
+    await stop();
+    // Whoever looks at the lag of the group sees none.
+    const [{ partitions }] = await admin.fetchOffsets({ groupId: own.group, topics: [own.topic] });
+    expect(Math.max(...partitions.map(({ offset }) => Number(offset)))).toBe(13);
     const sizes = recorder.received().map((entry) => entry.envelope?.payload.length);
     expect(sizes.indexOf(2_300_000)).toBe(6);
   });

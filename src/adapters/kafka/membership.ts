@@ -6,6 +6,7 @@ import type { PartitionHandler } from '../../core/envelope-log.ts';
 import { type FetchedBatch, runsOf } from './batch.ts';
 import { type LogBounds, logBounds } from './bounds.ts';
 import { createKafkaClient, type KafkaClient } from './client.ts';
+import { Commits } from './commits.ts';
 import { refusalOf, troubleText } from './failures.ts';
 import { endedWithin, Gate, Lane, type LaneHooks, type Ownership } from './lane.ts';
 import type { KafkaSettings } from './settings.ts';
@@ -39,7 +40,6 @@ type Ending =
 
 /** Calls that take longer have their partition paused, so that the others get on. */
 const SLOW_CALL_MS = 500;
-const COMMIT_EVERY_MS = 1_000;
 const STOP_DEADLINE_MS = 10_000;
 /** An offset beyond the end may be a leader that is still reading its log: it is asked again before that is believed. */
 const BEYOND_END_ATTEMPTS = 5;
@@ -65,10 +65,7 @@ export class Membership {
   #memberId = '';
   /** Attempts to join since the group was last shared out. */
   #attempts = 0;
-  /** Done offsets that Kafka was not told of yet. */
-  readonly #uncommitted = new Map<number, number>();
-  #committing: Promise<void> | null = null;
-  #committedMs = 0;
+  readonly #commits: Commits;
   #boundsMs: number;
   #asking: Promise<Map<number, LogBounds>> | null = null;
   /** Where partitions stood at the last look, with entries waiting. */
@@ -94,6 +91,7 @@ export class Membership {
       // We begin anew ourselves, and say so.
       retry: { retries: RETRIES, restartOnFailure: async () => false },
     });
+    this.#commits = new Commits(this.#consumer, settings.topic, options.onTrouble);
   }
 
   async run(signal: AbortSignal): Promise<MembershipEnd> {
@@ -159,7 +157,9 @@ export class Membership {
     };
     for (const lane of this.#lanes.values()) lane.release();
     await Promise.all([...this.#lanes.values()].map((lane) => lane.quiet));
-    const stopped = this.#commit(true)
+    const stopped = this.#commits
+      .flush()
+      .catch(() => {})
       .then(() => this.#consumer.disconnect())
       .catch(() => {});
     await endedWithin(stopped, STOP_DEADLINE_MS);
@@ -220,7 +220,7 @@ export class Membership {
       const hooks: LaneHooks = {
         now: this.#options.now,
         failed: (error) => this.#failed(error),
-        done: (done, offset) => this.#uncommitted.set(done, offset),
+        done: (done, offset) => this.#commits.add(done, offset),
       };
       lane = new Lane(partition, this.#handler, this.#gate, hooks);
       this.#lanes.set(partition, lane);
@@ -331,7 +331,7 @@ export class Membership {
       this.#achieved = true;
       void lane.idle(owned);
     }
-    if (now - this.#committedMs >= COMMIT_EVERY_MS) void this.#commit(false);
+    this.#commits.send(now);
     if (now - this.#aliveMs > this.#options.stuckMs) this.#ending.resolve({ kind: 'stuck' });
     else if (now - this.#boundsMs > this.#options.stuckMs) void this.#lookBehind(now);
   }
@@ -350,26 +350,6 @@ export class Membership {
       behind.set(partition, owned.position);
     }
     this.#behind = behind;
-  }
-
-  /** Tells Kafka how far we are: for people who look at the lag, and for nothing else. */
-  #commit(last: boolean): Promise<void> {
-    if (this.#committing !== null || this.#uncommitted.size === 0) return this.#committing ?? Promise.resolve();
-    const { topic } = this.#settings;
-    const offsets = [...this.#uncommitted].map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
-    this.#uncommitted.clear();
-    this.#committedMs = this.#options.now();
-    const commit = async () => {
-      try {
-        await this.#consumer.commitOffsets(offsets);
-      } catch (error) {
-        if (!last) this.#options.onTrouble(`Kafka does not note how far we are: ${troubleText(error)}`);
-      } finally {
-        this.#committing = null;
-      }
-    };
-    this.#committing = commit();
-    return this.#committing;
   }
 
   #alive(): void {

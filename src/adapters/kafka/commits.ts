@@ -1,0 +1,52 @@
+/** Tells Kafka how far we are: for people who look at the lag, and for nothing else. */
+
+import type kafkajs from 'kafkajs';
+import { troubleText } from './failures.ts';
+
+const EVERY_MS = 1_000;
+
+export class Commits {
+  readonly #consumer: kafkajs.Consumer;
+  readonly #topic: string;
+  readonly #onTrouble: (trouble: string) => void;
+  /** Offsets by partition that Kafka was not told of yet. */
+  readonly #waiting = new Map<number, number>();
+  #sending: Promise<void> | null = null;
+  #sentMs = 0;
+
+  constructor(consumer: kafkajs.Consumer, topic: string, onTrouble: (trouble: string) => void) {
+    this.#consumer = consumer;
+    this.#topic = topic;
+    this.#onTrouble = onTrouble;
+  }
+
+  add(partition: number, offset: number): void {
+    this.#waiting.set(partition, offset);
+  }
+
+  /** Sends what waits, once a second at the most. */
+  send(nowMs: number): void {
+    if (this.#sending !== null || this.#waiting.size === 0 || nowMs - this.#sentMs < EVERY_MS) return;
+    this.#sentMs = nowMs;
+    this.#sending = this.#commit().catch((error) => {
+      this.#onTrouble(`Kafka does not note how far we are: ${troubleText(error)}`);
+    });
+  }
+
+  /** Sends the last. */
+  async flush(): Promise<void> {
+    await this.#sending;
+    if (this.#waiting.size > 0) await this.#commit();
+  }
+
+  async #commit(): Promise<void> {
+    const topic = this.#topic;
+    const offsets = [...this.#waiting].map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    this.#waiting.clear();
+    try {
+      await this.#consumer.commitOffsets(offsets);
+    } finally {
+      this.#sending = null;
+    }
+  }
+}
