@@ -61,7 +61,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
         ...telemetry.observer,
         checkpointed(partition, nextOffset, oldestOffset) {
           telemetry.observer.checkpointed(partition, nextOffset, oldestOffset);
-          void journal.trim(oldestOffset);
+          journal.trim(oldestOffset).catch((error: Error) => onTrouble('journal', error.message));
         },
       },
     });

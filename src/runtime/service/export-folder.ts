@@ -66,6 +66,10 @@ export async function openExportFolder(options: ExportFolderOptions): Promise<Fo
       await archive?.put(tenant, path, { sha256, name, noFollow: true, signal });
       return done(await ingestFile(path, { ...ingestOptions(tenant, name), sha256 }), tenant);
     },
+    // A growing file is archived when it rests: until then what it gained is in the log alone.
+    async onQuiet({ path, name, tenant, sha256 }) {
+      await archive?.put(tenant, path, { sha256, name, noFollow: true, signal });
+    },
     async onGrowth({ path, name, tenant, id, from }) {
       const point = from as GrowthPoint | null;
       return done(await ingestGrowth(path, id, point, ingestOptions(tenant, name)), tenant);
