@@ -227,8 +227,10 @@ export class Attributor {
     const isBulk = family === 'bulk';
     const forwardingMailboxes = new Map<number, number>();
     const forwards = new Map<string, ForwardCount>();
-    let pairs = 0;
+    let traits = new RowTraits();
     let nullSenders = 0;
+    let weighed = 0;
+    let first = log.next;
     this.#clear();
     for (
       let sequence = log.last(keyWord, rows.key);
@@ -237,10 +239,12 @@ export class Attributor {
     ) {
       const base = log.base(sequence);
       if (!isHitRow(rows, words, base)) continue;
-      pairs++;
+      first = sequence;
       const bits = words[base + LOG_BITS];
+      traits.addBits(bits);
       if ((bits & ROW_NULL_SENDER) !== 0) nullSenders++;
       if (rows.weighted && weightOf(words, base) === 0) continue;
+      weighed++;
       this.#countKeys(words, base);
       if (isBulk || (bits & ROW_FORWARD) === 0) continue;
       const mailbox = words[base + LOG_MAILBOX];
@@ -261,21 +265,25 @@ export class Attributor {
           this.#largest('source', this.#sources, this.#context.sources, half, window, timeMs) ??
           this.#largest('domain', this.#domains, this.#context.domains, half, window, timeMs) ??
           largestForwarder(forwardingMailboxes, half, this.#context))) ?? TENANT_KEY;
-    const covered = new CampaignRows();
-    covered.widen(key, rows.bits);
-    const traits = new RowTraits();
-    let first = log.next;
-    this.#clear();
-    for (
-      let sequence = log.last(keyWord, rows.key);
-      sequence >= firstSequence;
-      sequence = log.before(sequence, keyWord)
-    ) {
-      const base = log.base(sequence);
-      if (!isHitRow(rows, words, base) || !covered.matches(words, base)) continue;
-      first = sequence;
-      traits.addBits(words[base + LOG_BITS]);
-      this.#countKeys(words, base);
+    const { pairs } = traits;
+    // What is known of all rows of the hit is not counted again where the key covers them, each with its weight.
+    if (weighed < pairs || this.#covered(key) < pairs) {
+      traits = new RowTraits();
+      first = log.next;
+      const covered = new CampaignRows();
+      covered.widen(key, rows.bits);
+      this.#clear();
+      for (
+        let sequence = log.last(keyWord, rows.key);
+        sequence >= firstSequence;
+        sequence = log.before(sequence, keyWord)
+      ) {
+        const base = log.base(sequence);
+        if (!isHitRow(rows, words, base) || !covered.matches(words, base)) continue;
+        first = sequence;
+        traits.addBits(words[base + LOG_BITS]);
+        this.#countKeys(words, base);
+      }
     }
     traits.connectors = this.#connectors.toMap();
     traits.sources = this.#sources.toMap();
@@ -288,6 +296,24 @@ export class Attributor {
       nullShare: pairs === 0 ? 0 : nullSenders / pairs,
       firstSequence: first,
     };
+  }
+
+  /** How many of the rows counted a key is sure to cover. */
+  #covered(key: CampaignKey): number {
+    switch (key.kind) {
+      case 'tenant':
+        return Number.POSITIVE_INFINITY;
+      case 'connector':
+        return this.#connectors.count(key.a);
+      case 'source':
+        return this.#sources.count(key.a);
+      case 'domain':
+        return this.#domains.count(key.a);
+      case 'mailbox':
+        return this.#mailboxes.count(key.a);
+      default:
+        return 0;
+    }
   }
 
   #countKeys(words: Uint32Array, base: number): void {

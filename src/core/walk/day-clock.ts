@@ -46,6 +46,9 @@ export class DayClock {
   #exposure = 0;
   #days = 0;
   #learnedDays = 0;
+  /** Season summed over the windows that end at `#windowsEndMs`, in hours. */
+  readonly #windowHours = new Float64Array(WINDOW_MS.length);
+  #windowsEndMs = Number.NaN;
 
   constructor(slotsOf: HourSlots) {
     this.#slotsOf = slotsOf;
@@ -146,6 +149,7 @@ export class DayClock {
 
   /** Works out the season over the hours around a day. */
   #lookAhead({ day, slots }: WalkedDay): void {
+    this.#windowsEndMs = Number.NaN;
     const profile = this.#season.profile;
     const slotsBefore = this.#slotsOf(day - 1);
     for (let hour = 0; hour < 48; hour++) {
@@ -166,6 +170,17 @@ export class DayClock {
   /** Season summed over the hours in (fromMs, toMs], in hours; windows are cut at the tenant's first hour. */
   seasonHours(fromMs: number, toMs: number): number {
     return this.#seasonAt(toMs) - this.#seasonAt(fromMs < this.#firstHourMs ? this.#firstHourMs : fromMs);
+  }
+
+  /** Season summed over the window that ends at a time, in hours: worked out once for all series. */
+  windowHours(window: number, timeMs: number): number {
+    if (timeMs !== this.#windowsEndMs) {
+      this.#windowsEndMs = timeMs;
+      for (let each = 0; each < WINDOW_MS.length; each++) {
+        this.#windowHours[each] = this.seasonHours(timeMs - WINDOW_MS[each], timeMs);
+      }
+    }
+    return this.#windowHours[window];
   }
 
   #seasonAt(timeMs: number): number {

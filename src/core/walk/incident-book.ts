@@ -134,6 +134,8 @@ export class IncidentBook {
   readonly #owners = new Map<string, Incident>();
   /** Open incidents of which the batch brought a row. */
   #withNewRow = new Set<Incident>();
+  /** The members whose counts the batch has changed, once they are asked for. */
+  #touched: readonly MemberCounts[] | null = null;
 
   constructor(context: BookContext) {
     this.#context = context;
@@ -182,6 +184,7 @@ export class IncidentBook {
   takeBatch(timeMs: number, batchFirst: number, hits: readonly Hit[], limitHits: readonly LimitHit[]): void {
     const { log } = this.#context;
     this.#withNewRow = this.#open.withRow(log, batchFirst);
+    this.#touched = null;
     const known = this.#incidents.length;
     const active = new Map<Incident, Hit[]>();
     for (const hit of hits) {
@@ -251,40 +254,40 @@ export class IncidentBook {
 
   /** The oldest open incident that the hit belongs to. */
   #joined(hit: Hit, family: Family, type: IncidentType, attribution: Attribution, timeMs: number): Incident | null {
-    const id = keyId(attribution.key);
-    const open = this.#open.all;
-    const same = open.find((incident) => incident.family === family && incident.keys.has(id));
+    const same = this.#open.withKey(family, attribution.key);
     if (same !== undefined) return same;
     // A lesser incident does not cover an attack; an unknown one is renamed.
-    const candidates = open.filter(
-      (incident) => incident.type === 'unknown' || STARTING_SEVERITY[incident.type] >= STARTING_SEVERITY[type],
-    );
+    const mayCover = (incident: Incident) =>
+      incident.type === 'unknown' || STARTING_SEVERITY[incident.type] >= STARTING_SEVERITY[type];
     const half = attribution.excess / 2;
-    const ofFamily = candidates.filter((incident) => incident.family === family);
-    const shares = this.#shares(hit, ofFamily, timeMs, (incident, words, base) => incident.rows.matches(words, base));
-    const alone = shares.each.findIndex((share) => share >= half && share > 0);
-    if (alone >= 0) return ofFamily[alone];
-    if (shares.union >= half && shares.union > 0) return ofFamily[shares.each.findIndex((share) => share > 0)];
+    const shares = this.#shares(
+      hit,
+      timeMs,
+      (incident, words, base) => incident.family === family && mayCover(incident) && incident.rows.matches(words, base),
+    );
+    const alone = oldestWith(shares.each, half);
+    if (alone !== null) return alone;
+    if (shares.union >= half && shares.union > 0) return oldestWith(shares.each, 0);
     if (family !== 'bulk') return null;
     // Bulk that a relay pushed up extends the relay's incident.
-    const relays = candidates.filter((incident) => incident.family === 'unregistered');
-    const relayed = this.#shares(hit, relays, timeMs, (incident, words, base) =>
-      incident.rows.sharesWayIn(words, base),
+    const relayed = this.#shares(
+      hit,
+      timeMs,
+      (incident, words, base) =>
+        incident.family === 'unregistered' && mayCover(incident) && incident.rows.sharesWayIn(words, base),
     );
-    const relay = relayed.each.findIndex((share) => share >= half && share > 0);
-    return relay < 0 ? null : relays[relay];
+    return oldestWith(relayed.each, half);
   }
 
-  /** How much of the hit's count each incident covers, and all together. */
+  /** How much of the hit's count each open incident covers, and all together. */
   #shares(
     hit: Hit,
-    incidents: readonly Incident[],
     timeMs: number,
     covers: (incident: Incident, words: Uint32Array, base: number) => boolean,
-  ): { each: number[]; union: number } {
-    const each = incidents.map(() => 0);
+  ): { each: Map<Incident, number>; union: number } {
+    const each = new Map<Incident, number>();
     let union = 0;
-    if (incidents.length === 0) return { each, union };
+    if (this.#open.size === 0) return { each, union };
     const { log } = this.#context;
     const words = log.words;
     const firstSequence = log.firstAfter(timeMs - WINDOW_MS[hit.window]);
@@ -299,9 +302,9 @@ export class IncidentBook {
       if (!isHitRow(rows, words, base)) continue;
       const amount = rows.weighted ? weightOf(words, base) : 1;
       let covered = false;
-      for (let index = 0; index < incidents.length; index++) {
-        if (!covers(incidents[index], words, base)) continue;
-        each[index] += amount;
+      for (const incident of this.#open.sharing(words, base)) {
+        if (!covers(incident, words, base)) continue;
+        each.set(incident, (each.get(incident) ?? 0) + amount);
         covered = true;
       }
       if (covered) union += amount;
@@ -457,7 +460,8 @@ export class IncidentBook {
 
   /** Whether a count that raised the incident and that the batch changed is still unusual. */
   #goesOn(incident: Incident, timeMs: number): boolean {
-    for (const member of this.#context.touchedMembers()) {
+    this.#touched ??= this.#context.touchedMembers();
+    for (const member of this.#touched) {
       if (incident.members.has(member.id) && member.isActive(timeMs)) return true;
     }
     return false;
@@ -519,6 +523,16 @@ export class IncidentBook {
     }
     return false;
   }
+}
+
+/** The oldest incident whose share is at least `least`, and more than nothing. */
+function oldestWith(shares: ReadonlyMap<Incident, number>, least: number): Incident | null {
+  let oldest: Incident | null = null;
+  for (const [incident, share] of shares) {
+    if (share < least || share <= 0) continue;
+    if (oldest === null || incident.order < oldest.order) oldest = incident;
+  }
+  return oldest;
 }
 
 function campaignId(family: Family, key: CampaignKey): string {

@@ -116,10 +116,8 @@ export class CampaignTotals {
     this.traits.add(words, base);
     const timeMs = log.time(sequence);
     if (timeMs > this.lastMs) this.lastMs = timeMs;
-    if (this.#messages.get(words[base + LOG_MESSAGE_LO], words[base + LOG_MESSAGE_HI]) === undefined) {
-      this.#messages.set(words[base + LOG_MESSAGE_LO], words[base + LOG_MESSAGE_HI], 1);
-      this.messages++;
-    }
+    this.#messages.set(words[base + LOG_MESSAGE_LO], words[base + LOG_MESSAGE_HI], 1);
+    this.messages = this.#messages.size;
     const subject = words[base + LOG_SUBJECT];
     if (subject !== 0) {
       const known = this.subjects.get(subject);
@@ -355,9 +353,31 @@ export class Incident implements IncidentFacts {
 
   /** Counts the rows of the campaign up to now: the incident was active in the last of them. */
   countRows(log: RowLog): void {
-    for (let sequence = Math.max(this.countedUntil, log.first); sequence < log.next; sequence++) {
-      if (this.rows.matches(log.words, log.base(sequence))) this.totals.add(log, sequence);
+    const first = Math.max(this.countedUntil, log.first);
+    if (log.next - first > this.keys.size && this.#hasOnlyLinkedKeys()) {
+      for (const sequence of this.#linkedRows(log, first)) this.totals.add(log, sequence);
+    } else {
+      for (let sequence = first; sequence < log.next; sequence++) {
+        if (this.rows.matches(log.words, log.base(sequence))) this.totals.add(log, sequence);
+      }
     }
     this.countedUntil = log.next;
+  }
+
+  #hasOnlyLinkedKeys(): boolean {
+    for (const key of this.keys.values()) if (linkedWordOf(key) === null) return false;
+    return true;
+  }
+
+  /** The rows of the campaign from `first` on, oldest first, found by their keys instead of among all rows. */
+  #linkedRows(log: RowLog, first: number): number[] {
+    const found = new Set<number>();
+    for (const key of this.keys.values()) {
+      const keyWord = linkedWordOf(key);
+      for (let sequence = log.last(keyWord, key.a); sequence >= first; sequence = log.before(sequence, keyWord)) {
+        if (this.rows.matches(log.words, log.base(sequence))) found.add(sequence);
+      }
+    }
+    return [...found].sort((left, right) => left - right);
   }
 }

@@ -139,7 +139,7 @@ export class KeyedSeries {
   expectation(key: number, window: number, timeMs: number): Expectation {
     const known = this.#priorCount + this.#level(key);
     const perHour = known / (this.#priorExposure + this.#clock.exposure) / 24;
-    const mean = perHour * this.#clock.seasonHours(timeMs - WINDOW_MS[window], timeMs);
+    const mean = perHour * this.#clock.windowHours(window, timeMs);
     const uncertainty = 1 / known + this.#variances.phi(key, 3) / (this.#clock.days + 0.5);
     return { mean, inverseSize: this.#variances.phi(key, window) + uncertainty };
   }
@@ -150,10 +150,10 @@ export class KeyedSeries {
     for (let window = 0; window < 4; window++) {
       const observed = this.count(key, window);
       if (observed < this.settings.floors[window] || observed < this.floor(key, window)) continue;
-      const expectation = this.expectation(key, window, timeMs);
-      const score = scanScore(observed, expectation.mean, expectation.inverseSize);
+      const { mean, inverseSize } = this.expectation(key, window, timeMs);
+      const score = scanScore(observed, mean, inverseSize);
       if (score < this.settings.zCritical || (best !== null && score <= best.score)) continue;
-      best = { ...expectation, window, observed, score };
+      best = { mean, inverseSize, window, observed, score };
     }
     return best;
   }

@@ -3,7 +3,8 @@
  * than one.
  */
 
-import type { CampaignKey } from './campaign.ts';
+import type { Family } from '../incident-document.ts';
+import { type CampaignKey, keyId } from './campaign.ts';
 import type { Incident } from './incident.ts';
 import { LOG_CONNECTOR, LOG_DOMAIN, LOG_MAILBOX, LOG_SOURCE, type RowLog } from './row-log.ts';
 
@@ -18,6 +19,7 @@ export class OpenIncidents {
   readonly #mailboxes: Index = new Map();
   /** Incidents that any row may belong to. */
   readonly #ofTenant = new Set<Incident>();
+  readonly #found: Incident[] = [];
   /** No incident was last active before this time. */
   #activeSinceMs = Number.POSITIVE_INFINITY;
 
@@ -85,21 +87,34 @@ export class OpenIncidents {
     const { words } = log;
     for (let sequence = firstSequence; sequence < log.next; sequence++) {
       const base = log.base(sequence);
-      const groups = [
-        this.#ofTenant,
-        this.#connectors.get(words[base + LOG_CONNECTOR]),
-        this.#sources.get(words[base + LOG_SOURCE]),
-        this.#domains.get(words[base + LOG_DOMAIN]),
-        this.#mailboxes.get(words[base + LOG_MAILBOX]),
-      ];
-      for (const group of groups) {
-        if (group === undefined) continue;
-        for (const incident of group) {
-          if (!found.has(incident) && incident.rows.matches(words, base)) found.add(incident);
-        }
+      for (const incident of this.sharing(words, base)) {
+        if (!found.has(incident) && incident.rows.matches(words, base)) found.add(incident);
       }
     }
     return found;
+  }
+
+  /** Incidents that have a key of the row, each once, its rows or not; valid until the next call. */
+  sharing(words: Uint32Array, base: number): readonly Incident[] {
+    const found = this.#found;
+    found.length = 0;
+    addNew(found, this.#ofTenant);
+    addNew(found, this.#connectors.get(words[base + LOG_CONNECTOR]));
+    addNew(found, this.#sources.get(words[base + LOG_SOURCE]));
+    addNew(found, this.#domains.get(words[base + LOG_DOMAIN]));
+    addNew(found, this.#mailboxes.get(words[base + LOG_MAILBOX]));
+    return found;
+  }
+
+  /** The oldest incident of a family that has a key. */
+  withKey(family: Family, key: CampaignKey): Incident | undefined {
+    const index = this.#indexOf(key);
+    let oldest: Incident | undefined;
+    for (const incident of (index === null ? this.#ofTenant : index.get(key.a)) ?? []) {
+      if (incident.family !== family || !incident.keys.has(keyId(key))) continue;
+      if (oldest === undefined || incident.order < oldest.order) oldest = incident;
+    }
+    return oldest;
   }
 
   /** The index of a key; null where every row of the tenant has it. */
@@ -119,4 +134,9 @@ export class OpenIncidents {
         return this.#mailboxes;
     }
   }
+}
+
+function addNew(found: Incident[], incidents: ReadonlySet<Incident> | undefined): void {
+  if (incidents === undefined) return;
+  for (const incident of incidents) if (!found.includes(incident)) found.push(incident);
 }
