@@ -239,31 +239,54 @@ function chainOf(lo: number, hi: number, capacity: number): number {
 }
 
 const CORRESPONDENT_MS = 7 * 86_400_000;
+/** Writers that are put into the table together. */
+const WAITING = 256;
 
 /** Outside people who wrote to an address here in the last seven days: what a true NDR answers to. */
 export class Correspondents {
   readonly #lastWrote = new HashTable();
+  /* The last writers wait here: the table outgrows the caches of a processor, and the waits for memory of
+   * many writers overlap where nothing else is done between them. */
+  readonly #waitingLo = new Uint32Array(WAITING);
+  readonly #waitingHi = new Uint32Array(WAITING);
+  readonly #waitingMs = new Float64Array(WAITING);
+  #waiting = 0;
 
   save(): HashTableState {
+    this.#takeWaiting();
     return this.#lastWrote.save();
   }
 
   load(state: Readonly<HashTableState>): void {
+    this.#waiting = 0;
     this.#lastWrote.load(state);
   }
 
   wrote(timeMs: number, senderLo: number, senderHi: number): void {
-    this.#lastWrote.set(senderLo, senderHi, timeMs);
+    const place = this.#waiting++;
+    this.#waitingLo[place] = senderLo;
+    this.#waitingHi[place] = senderHi;
+    this.#waitingMs[place] = timeMs;
+    if (this.#waiting === WAITING) this.#takeWaiting();
   }
 
   /** Whether a null sender's mail to this recipient answers mail of the seven days before. */
   isKnown(timeMs: number, recipientLo: number, recipientHi: number): boolean {
+    this.#takeWaiting();
     const wrote = this.#lastWrote.get(recipientLo, recipientHi);
     return wrote !== undefined && wrote >= timeMs - CORRESPONDENT_MS;
   }
 
   forgetBefore(dayStartMs: number): void {
+    this.#takeWaiting();
     this.#lastWrote.forgetBelow(dayStartMs - CORRESPONDENT_MS);
+  }
+
+  #takeWaiting(): void {
+    for (let place = 0; place < this.#waiting; place++) {
+      this.#lastWrote.set(this.#waitingLo[place], this.#waitingHi[place], this.#waitingMs[place]);
+    }
+    this.#waiting = 0;
   }
 }
 

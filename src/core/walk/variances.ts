@@ -152,14 +152,20 @@ export class Variances {
       const phi0 = this.#phi0[window];
       let excess = 0;
       let weights = 0;
+      let mean = Number.NaN;
+      let weight = 0;
       for (let first = begin; first < end; first += length) {
         let count = 0;
         for (let quarter = first; quarter < first + length; quarter++) count += quarters[quarter];
-        const mean = Math.max(1e-6, perHour * hours[place++]);
+        const forecast = Math.max(1e-6, perHour * hours[place++]);
+        // The quarters of an hour have one forecast.
+        if (forecast !== mean) {
+          mean = forecast;
+          const spread = phi0 * mean;
+          const share = spread / (1 + spread);
+          weight = share * share;
+        }
         const deviation = (count > mean ? this.#winsorised(entry, window, count, mean) : count) - mean;
-        const spread = phi0 * mean;
-        const share = spread / (1 + spread);
-        const weight = share * share;
         excess += (weight * (deviation * deviation - mean)) / (mean * mean);
         weights += weight;
       }
