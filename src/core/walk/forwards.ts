@@ -57,6 +57,8 @@ export class Forwards {
   #next = 0;
   /** Recipients that a way in has excused, by sequence of the way in. */
   #excused = new Map<number, Set<string>>();
+  /** 1 where the way in at a place of the ring has excused somebody: few have. */
+  #hasExcused = new Uint8Array(this.#capacity);
 
   /** Known forwards: mailbox → outside recipient → times used. */
   #known = new Map<string, Map<string, number>>();
@@ -94,6 +96,7 @@ export class Forwards {
     this.#first = state.first;
     this.#next = state.next;
     this.#excused = copyOfSets(state.excused);
+    this.#markExcused();
     this.#known = state.known;
     this.#today = state.today.slice();
     this.#walked = state.walked.slice();
@@ -105,7 +108,7 @@ export class Forwards {
     const messageIdHi = words[base + MESSAGE_ID_HI];
     if (messageIdLo === 0 && messageIdHi === 0) return;
     while (this.#first < this.#next && this.#times[this.#placeOf(this.#first)] < timeMs - WAY_IN_MS) {
-      if (this.#excused.size > 0) this.#excused.delete(this.#first);
+      if (this.#hasExcused[this.#placeOf(this.#first)] === 1) this.#forgetExcused(this.#first);
       this.#first++;
     }
     if (this.#next - this.#first === this.#capacity) this.#grow();
@@ -160,8 +163,10 @@ export class Forwards {
     }
     if (taken >= 0) {
       const excused = this.#excused.get(taken);
-      if (excused === undefined) this.#excused.set(taken, new Set([recipient]));
-      else excused.add(recipient);
+      if (excused === undefined) {
+        this.#excused.set(taken, new Set([recipient]));
+        this.#hasExcused[this.#placeOf(taken)] = 1;
+      } else excused.add(recipient);
     }
     if (verdict.isForward) {
       this.#today.push({
@@ -220,6 +225,17 @@ export class Forwards {
     this.#entries = entries;
     this.#heads = heads;
     this.#capacity = capacity;
+    this.#markExcused();
+  }
+
+  #forgetExcused(sequence: number): void {
+    this.#excused.delete(sequence);
+    this.#hasExcused[this.#placeOf(sequence)] = 0;
+  }
+
+  #markExcused(): void {
+    this.#hasExcused = new Uint8Array(this.#capacity);
+    for (const sequence of this.#excused.keys()) this.#hasExcused[this.#placeOf(sequence)] = 1;
   }
 }
 

@@ -133,7 +133,7 @@ export class IncidentBook {
   /** The incident that took the last hit of a member. */
   readonly #owners = new Map<string, Incident>();
   /** Open incidents of which the batch brought a row. */
-  #withNewRow = new Set<Incident>();
+  #withNewRow: ReadonlySet<Incident> = new Set();
   /** The members whose counts the batch has changed, once they are asked for. */
   #touched: readonly MemberCounts[] | null = null;
 
@@ -184,6 +184,7 @@ export class IncidentBook {
   takeBatch(timeMs: number, batchFirst: number, hits: readonly Hit[], limitHits: readonly LimitHit[]): void {
     const { log } = this.#context;
     this.#withNewRow = this.#open.withRow(log, batchFirst);
+    if (hits.length === 0 && limitHits.length === 0 && this.#withNewRow.size === 0) return;
     this.#touched = null;
     const known = this.#incidents.length;
     const active = new Map<Incident, Hit[]>();

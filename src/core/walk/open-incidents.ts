@@ -10,6 +10,8 @@ import { LOG_CONNECTOR, LOG_DOMAIN, LOG_MAILBOX, LOG_SOURCE, type RowLog } from 
 
 type Index = Map<number, Set<Incident>>;
 
+const NONE: ReadonlySet<Incident> = new Set();
+
 export class OpenIncidents {
   /** In order of opening. */
   #incidents: Incident[] = [];
@@ -81,23 +83,26 @@ export class OpenIncidents {
   }
 
   /** Incidents of which a row from `firstSequence` on is a row. */
-  withRow(log: RowLog, firstSequence: number): Set<Incident> {
-    const found = new Set<Incident>();
-    if (this.#incidents.length === 0) return found;
+  withRow(log: RowLog, firstSequence: number): ReadonlySet<Incident> {
+    if (this.#incidents.length === 0) return NONE;
+    let found: Set<Incident> | null = null;
     const { words } = log;
     for (let sequence = firstSequence; sequence < log.next; sequence++) {
       const base = log.base(sequence);
       for (const incident of this.sharing(words, base)) {
-        if (!found.has(incident) && incident.rows.matches(words, base)) found.add(incident);
+        if (found?.has(incident) || !incident.rows.matches(words, base)) continue;
+        found ??= new Set();
+        found.add(incident);
       }
     }
-    return found;
+    return found ?? NONE;
   }
 
   /** Incidents that have a key of the row, each once, its rows or not; valid until the next call. */
   sharing(words: Uint32Array, base: number): readonly Incident[] {
     const found = this.#found;
-    found.length = 0;
+    // Not `length = 0`, which gives the array's memory back and costs more than all that follows.
+    while (found.length > 0) found.pop();
     addNew(found, this.#ofTenant);
     addNew(found, this.#connectors.get(words[base + LOG_CONNECTOR]));
     addNew(found, this.#sources.get(words[base + LOG_SOURCE]));
