@@ -108,20 +108,25 @@ export class RecordBook implements PeakRecords {
   endDay(day: number, keys: readonly number[], peaks: Int32Array): void {
     for (const key of keys) {
       if (!this.#firstDay.has(key)) this.#firstDay.set(key, day);
-      const kept: number[] = [];
-      let matters = false;
-      for (let window = 0; window < 4; window++) {
-        let peak = peaks[key * 4 + window];
-        if (this.#incidentKeys.has(key)) {
-          peak = Math.min(peak, INCIDENT_FACTOR * Math.max(this.own(key, window), this.#floors[window]));
+      if (!this.#matters(peaks, key * 4)) continue;
+      const kept = Array.from(peaks.subarray(key * 4, key * 4 + 4));
+      if (this.#incidentKeys.has(key)) {
+        for (let window = 0; window < 4; window++) {
+          const highest = INCIDENT_FACTOR * Math.max(this.own(key, window), this.#floors[window]);
+          kept[window] = Math.min(kept[window], highest);
         }
-        kept.push(peak);
-        // Smaller peaks never raise a floor, so they need not be kept.
-        if (peak * RECORD_FACTOR > this.#floors[window]) matters = true;
       }
-      if (matters) this.#walked.push({ day, key, peaks: kept });
+      if (this.#matters(kept, 0)) this.#walked.push({ day, key, peaks: kept });
     }
     this.#incidentKeys = new Set();
+  }
+
+  /** Smaller peaks never raise a floor, so they need not be kept. */
+  #matters(peaks: ArrayLike<number>, first: number): boolean {
+    for (let window = 0; window < 4; window++) {
+      if (peaks[first + window] * RECORD_FACTOR > this.#floors[window]) return true;
+    }
+    return false;
   }
 
   seal(day: number): void {
