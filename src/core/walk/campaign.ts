@@ -199,6 +199,12 @@ export interface Attribution {
   firstSequence: number;
 }
 
+interface ForwardCount {
+  mailbox: number;
+  recipient: string;
+  count: number;
+}
+
 /** Finds what the excess of hits has in common. */
 export class Attributor {
   readonly #log: RowLog;
@@ -207,6 +213,8 @@ export class Attributor {
   readonly #sources = new KeyCounts();
   readonly #domains = new KeyCounts();
   readonly #mailboxes = new KeyCounts();
+  /** Of these the mailboxes that forwarded. */
+  readonly #forwarders = new KeyCounts();
 
   constructor(log: RowLog, context: AttributionContext) {
     this.#log = log;
@@ -225,8 +233,6 @@ export class Attributor {
     const words = log.words;
     const { firstSequence, keyWord } = rows;
     const isBulk = family === 'bulk';
-    const forwardingMailboxes = new Map<number, number>();
-    const forwards = new Map<string, ForwardCount>();
     let traits = new RowTraits();
     let nullSenders = 0;
     let weighed = 0;
@@ -246,25 +252,18 @@ export class Attributor {
       if (rows.weighted && weightOf(words, base) === 0) continue;
       weighed++;
       this.#countKeys(words, base);
-      if (isBulk || (bits & ROW_FORWARD) === 0) continue;
-      const mailbox = words[base + LOG_MAILBOX];
-      forwardingMailboxes.set(mailbox, (forwardingMailboxes.get(mailbox) ?? 0) + 1);
-      const recipient = recipientOf(words, base);
-      const id = `${mailbox}|${recipient}`;
-      const forward = forwards.get(id) ?? { mailbox, recipient, count: 0 };
-      forward.count++;
-      forwards.set(id, forward);
+      if ((bits & ROW_FORWARD) !== 0) this.#forwarders.add(words[base + LOG_MAILBOX], 1);
     }
     const excess = observed - mean;
     const half = excess / 2;
     const key =
       (isBulk
         ? this.#largest('mailbox', this.#mailboxes, this.#context.mailboxes, half, window, timeMs)
-        : (largestForward([...forwards.values()], half, this.#context) ??
+        : (this.#largestForward(rows, half) ??
           this.#largest('connector', this.#connectors, this.#context.connectors, half, window, timeMs) ??
           this.#largest('source', this.#sources, this.#context.sources, half, window, timeMs) ??
           this.#largest('domain', this.#domains, this.#context.domains, half, window, timeMs) ??
-          largestForwarder(forwardingMailboxes, half, this.#context))) ?? TENANT_KEY;
+          this.#largestForwarder(half))) ?? TENANT_KEY;
     const { pairs } = traits;
     // What is known of all rows of the hit is not counted again where the key covers them, each with its weight.
     if (weighed < pairs || this.#covered(key) < pairs) {
@@ -332,6 +331,7 @@ export class Attributor {
     this.#sources.clear();
     this.#domains.clear();
     this.#mailboxes.clear();
+    this.#forwarders.clear();
   }
 
   /** The key with the largest excess over its own expectation, where that is at least `half`. */
@@ -360,46 +360,55 @@ export class Attributor {
     return best === 0 ? null : { kind, a: best, b: '' };
   }
 
+  /** The mailbox here whose forwards make at least `half`, whoever they went to. */
+  #largestForwarder(half: number): CampaignKey | null {
+    let best = 0;
+    let bestCount = 0;
+    for (let index = 0; index < this.#forwarders.size; index++) {
+      const mailbox = this.#forwarders.keys[index];
+      const count = this.#forwarders.count(mailbox);
+      if (count < half || count < bestCount) continue;
+      if (count === bestCount && this.#isTextAbove('mailbox', mailbox, best)) continue;
+      best = mailbox;
+      bestCount = count;
+    }
+    return best === 0 ? null : { kind: 'forwarding_mailbox', a: best, b: '' };
+  }
+
+  /** The mailbox here and the outside recipient between whom forwards make at least `half`. */
+  #largestForward(rows: HitRows, half: number): CampaignKey | null {
+    // No forward is more frequent than its mailbox: recipients are spelled out only where that is enough.
+    if (this.#largestForwarder(half) === null) return null;
+    const log = this.#log;
+    const words = log.words;
+    const forwards = new Map<string, ForwardCount>();
+    for (
+      let sequence = log.last(rows.keyWord, rows.key);
+      sequence >= rows.firstSequence;
+      sequence = log.before(sequence, rows.keyWord)
+    ) {
+      const base = log.base(sequence);
+      if (!isHitRow(rows, words, base) || (words[base + LOG_BITS] & ROW_FORWARD) === 0) continue;
+      if (rows.weighted && weightOf(words, base) === 0) continue;
+      const mailbox = words[base + LOG_MAILBOX];
+      if (this.#forwarders.count(mailbox) < half) continue;
+      const recipient = recipientOf(words, base);
+      const id = `${mailbox}|${recipient}`;
+      const forward = forwards.get(id) ?? { mailbox, recipient, count: 0 };
+      forward.count++;
+      forwards.set(id, forward);
+    }
+    const text = (forward: ForwardCount) => `${this.#context.textOf('mailbox', forward.mailbox)}|${forward.recipient}`;
+    let best: ForwardCount | null = null;
+    for (const forward of forwards.values()) {
+      if (forward.count < half || (best !== null && forward.count < best.count)) continue;
+      if (best !== null && forward.count === best.count && text(forward) > text(best)) continue;
+      best = forward;
+    }
+    return best === null ? null : { kind: 'forward', a: best.mailbox, b: best.recipient };
+  }
+
   #isTextAbove(kind: 'connector' | 'source' | 'domain' | 'mailbox', key: number, other: number): boolean {
     return this.#context.textOf(kind, key) > this.#context.textOf(kind, other);
   }
-}
-
-interface ForwardCount {
-  mailbox: number;
-  recipient: string;
-  count: number;
-}
-
-/** The mailbox here and the outside recipient between whom forwards make at least `half`. */
-function largestForward(
-  forwards: readonly ForwardCount[],
-  half: number,
-  context: AttributionContext,
-): CampaignKey | null {
-  const text = (forward: ForwardCount) => `${context.textOf('mailbox', forward.mailbox)}|${forward.recipient}`;
-  let best: ForwardCount | null = null;
-  for (const forward of forwards) {
-    if (forward.count < half || (best !== null && forward.count < best.count)) continue;
-    if (best !== null && forward.count === best.count && text(forward) > text(best)) continue;
-    best = forward;
-  }
-  return best === null ? null : { kind: 'forward', a: best.mailbox, b: best.recipient };
-}
-
-/** The mailbox here whose forwards make at least `half`, whoever they went to. */
-function largestForwarder(
-  mailboxes: ReadonlyMap<number, number>,
-  half: number,
-  context: AttributionContext,
-): CampaignKey | null {
-  let best = 0;
-  let bestCount = 0;
-  for (const [mailbox, count] of mailboxes) {
-    if (count < half || count < bestCount) continue;
-    if (count === bestCount && context.textOf('mailbox', mailbox) > context.textOf('mailbox', best)) continue;
-    best = mailbox;
-    bestCount = count;
-  }
-  return best === 0 ? null : { kind: 'forwarding_mailbox', a: best, b: '' };
 }

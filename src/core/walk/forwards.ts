@@ -62,6 +62,8 @@ export class Forwards {
 
   /** Known forwards: mailbox → outside recipient → times used. */
   #known = new Map<string, Map<string, number>>();
+  /** The mailboxes of `#known` by their hash: most ways in end here, and nothing need be spelled out. */
+  #forwarders = new HashTable();
   #today: ForwardSeen[] = [];
   #walked: { day: number; seen: ForwardSeen[] }[] = [];
 
@@ -97,9 +99,18 @@ export class Forwards {
     this.#next = state.next;
     this.#excused = copyOfSets(state.excused);
     this.#markExcused();
-    this.#known = state.known;
+    if (this.#known !== state.known) this.#takeKnown(state.known);
     this.#today = state.today.slice();
     this.#walked = state.walked.slice();
+  }
+
+  #takeKnown(known: Map<string, Map<string, number>>): void {
+    this.#known = known;
+    this.#forwarders = new HashTable();
+    for (const mailbox of known.keys()) {
+      const [lo, hi] = mailbox.split('.').map(Number);
+      this.#forwarders.set(lo, hi, 1);
+    }
   }
 
   /** A message reached a mailbox of an accepted domain: the record whose first word is `words[base]`. */
@@ -136,7 +147,7 @@ export class Forwards {
     const messageIdLo = words[base + MESSAGE_ID_LO];
     const messageIdHi = words[base + MESSAGE_ID_HI];
     if (messageIdLo === 0 && messageIdHi === 0) return verdict;
-    // Most mail that leaves has no way in: its recipient is spelled out only where it has one.
+    // Spelled out where it is first needed: most mail that leaves has no way in, or none that is known.
     let recipient = '';
     let link = this.#heads[chainOf(messageIdLo, messageIdHi, this.#capacity)];
     // The oldest way in that may excuse the recipient is taken; chains run from the newest.
@@ -147,11 +158,14 @@ export class Forwards {
       const entry = this.#placeOf(sequence) * ENTRY;
       link = this.#entries[entry + ENTRY_LINK];
       if (this.#entries[entry] !== messageIdLo || this.#entries[entry + 1] !== messageIdHi) continue;
-      if (recipient === '') recipient = `${words[base + RECIPIENT_LO]}.${words[base + RECIPIENT_HI]}`;
       const mailboxLo = this.#entries[entry + 2];
       const mailboxHi = this.#entries[entry + 3];
-      const isKnown = this.#known.get(`${mailboxLo}.${mailboxHi}`)?.has(recipient) ?? false;
-      const excuses = isKnown && !this.#excused.get(sequence)?.has(recipient);
+      let excuses = false;
+      if (this.#forwarders.get(mailboxLo, mailboxHi) !== undefined) {
+        if (recipient === '') recipient = `${words[base + RECIPIENT_LO]}.${words[base + RECIPIENT_HI]}`;
+        const isKnown = this.#known.get(`${mailboxLo}.${mailboxHi}`)?.has(recipient) ?? false;
+        excuses = isKnown && !this.#excused.get(sequence)?.has(recipient);
+      }
       if (verdict.isRecognised && !excuses) continue;
       verdict.isForward = true;
       verdict.isRecognised = excuses;
@@ -196,6 +210,7 @@ export class Forwards {
       const recipients = touched.get(mailbox) ?? new Map(known.get(mailbox));
       recipients.set(recipient, (recipients.get(recipient) ?? 0) + 1);
       touched.set(mailbox, recipients);
+      this.#forwarders.set(seen.mailboxLo, seen.mailboxHi, 1);
     }
     this.#walked.shift();
     for (const [mailbox, recipients] of touched) known.set(mailbox, mostUsed(recipients));
