@@ -5,11 +5,17 @@
  */
 
 import { createHash } from 'node:crypto';
-import { HOUR_MS } from '../../core/calendar.ts';
+import { HOUR_MS, MINUTE_MS } from '../../core/calendar.ts';
 import { type CheckpointStore, Fenced } from '../../core/checkpoint.ts';
 import type { OutputStore, OutputWrite } from '../../core/delivery.ts';
 import type { LogEntry, PartitionHandler } from '../../core/envelope-log.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
+import { DEFAULT_COMPLETENESS } from '../completeness/checks.ts';
+import {
+  type CompletenessMonitor,
+  type CompletenessState,
+  createCompletenessMonitor,
+} from '../completeness/monitor.ts';
 import { deadEntryWrite } from './dead-letters.ts';
 import { gapFinding } from './findings.ts';
 import { decodeBase, encodeBase } from './state-codec.ts';
@@ -21,6 +27,8 @@ const SEAL_QUIET_MS = 10_000;
 const SEAL_PATIENCE_MS = HOUR_MS;
 /** While a backlog is read, what arrived is walked at most this often. */
 const SETTLE_EVERY_MS = 500;
+/** How often it is asked whether all rows come. */
+const LOOK_EVERY_MS = MINUTE_MS;
 
 export interface DetectWorkerOptions {
   /** Names the state: workers of one pipeline share it. */
@@ -50,6 +58,7 @@ interface Manifest {
   /** First entry that was not taken in. */
   nextOffset: number;
   tenants: { key: string; part: string | null; progress: TenantProgress }[];
+  completeness: CompletenessState;
 }
 
 interface Partition {
@@ -65,6 +74,8 @@ interface Partition {
   /** Alerts written since the checkpoint may be there already. */
   verifyAlerts: boolean;
   letters: OutputWrite[];
+  monitor: CompletenessMonitor;
+  lastLookMs: number;
   lastEntryMs: number;
   lastSettleMs: number;
   sealableSinceMs: number | null;
@@ -97,6 +108,12 @@ export class DetectWorker implements PartitionHandler {
       replayUntil: 0,
       verifyAlerts: true,
       letters: [],
+      monitor: createCompletenessMonitor({
+        pipeline: this.#options.pipeline,
+        tenants: [...this.#options.profiles.keys()],
+        settings: DEFAULT_COMPLETENESS,
+      }),
+      lastLookMs: now(),
       lastEntryMs: now(),
       lastSettleMs: 0,
       sealableSinceMs: null,
@@ -105,6 +122,7 @@ export class DetectWorker implements PartitionHandler {
     this.#partitions.set(number, partition);
     if (stored === null) return null;
     const manifest = JSON.parse(Buffer.from(stored.bytes).toString()) as Manifest;
+    partition.monitor.load(manifest.completeness);
     partition.nextOffset = manifest.nextOffset;
     partition.replayUntil = manifest.nextOffset;
     let oldest = manifest.nextOffset;
@@ -255,6 +273,11 @@ export class DetectWorker implements PartitionHandler {
           await this.#options.onLate(key, lateFromMs);
         }
       }
+      if (nowMs - partition.lastLookMs >= LOOK_EVERY_MS) {
+        partition.lastLookMs = nowMs;
+        const tenants = [...partition.tenants.values()].map(({ detector }) => detector.snapshot(nowMs));
+        writes.push(...partition.monitor.observe({ atMs: nowMs, tenants, partitions: [] }));
+      }
       if (writes.length > 0) {
         const report = await outputs.deliver(await this.#unknownAlerts(partition, writes), this.#stop.signal);
         observer?.delivered(number, writes, report.refused.length);
@@ -314,6 +337,7 @@ export class DetectWorker implements PartitionHandler {
           progress: detector.progress(),
         })),
       ],
+      completeness: partition.monitor.save(),
     };
     try {
       await checkpoints.save(key, partition.generation, Buffer.from(JSON.stringify(manifest)));

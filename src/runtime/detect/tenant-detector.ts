@@ -13,11 +13,15 @@ import { KeyedHash } from '../../core/hash.ts';
 import { ChosenTexts, type ChosenTextsState, ObservationCounts, PairTable } from '../../core/identity.ts';
 import { LiveWalk, type SealedState } from '../../core/live/live-walk.ts';
 import { type CurrentIncident, Publication, type PublicationState } from '../../core/live/publication.ts';
+import { SourceHours, type SourceHoursState } from '../../core/live/source-hours.ts';
 import type { DeadLetter } from '../../core/ports.ts';
+import type { RecordScratch } from '../../core/record.ts';
 import type { TenantSettings } from '../../core/settings.ts';
 import { TenantModel } from '../../core/tenant.ts';
 import { Walk } from '../../core/walk/walk.ts';
 import { type RowContext, RowExtractor } from '../../formats/row.ts';
+import type { TenantSnapshot } from '../completeness/checks.ts';
+import { LastHour } from '../completeness/last-hour.ts';
 import { layoutOfEnvelope, readEnvelopeRecords } from '../ingest/envelope-records.ts';
 import { deadLetterWrite } from './dead-letters.ts';
 import { EnvelopeStore, type EnvelopeStoreState } from './envelope-store.ts';
@@ -46,6 +50,7 @@ export interface TenantBase {
 export interface TenantProgress {
   publication: PublicationState;
   files: FileCountsState;
+  hours: SourceHoursState;
   /** Oldest envelope to replay; null for none. */
   oldestLogOffset: number | null;
 }
@@ -57,6 +62,10 @@ export class TenantDetector {
   readonly #chosen = new ChosenTexts();
   readonly #envelopes: EnvelopeStore;
   readonly #files: FileCounts;
+  readonly #hours: SourceHours;
+  readonly #lastRows = new LastHour();
+  readonly #lastLetters = new LastHour();
+  #lastRowAtMs: number | null = null;
   readonly #publication: Publication;
   readonly #live: LiveWalk;
   #changedFromMs: number | null = null;
@@ -79,6 +88,7 @@ export class TenantDetector {
     };
     this.#envelopes = new EnvelopeStore(key, this.#chosen);
     this.#files = new FileCounts(key);
+    this.#hours = new SourceHours(key);
     this.#publication = new Publication(key, generation);
     this.#live = new LiveWalk({
       counts: this.#counts,
@@ -103,6 +113,17 @@ export class TenantDetector {
   /** Days could be sealed. */
   get isSealable(): boolean {
     return this.#live.sealableDay !== null;
+  }
+
+  /** What tells whether all rows of the tenant come. */
+  snapshot(nowMs: number): TenantSnapshot {
+    return {
+      tenant: this.#profile.settings.key,
+      lastRowAtMs: this.#lastRowAtMs,
+      watermarkMs: this.#live.watermarkMs,
+      rowsLastHour: this.#lastRows.total(nowMs),
+      deadLettersLastHour: this.#lastLetters.total(nowMs),
+    };
   }
 
   /** Incidents that are open now. */
@@ -140,7 +161,10 @@ export class TenantDetector {
     const layout = layoutOfEnvelope(header.layout);
     const file = { match: layout.match, header: layout.header, dateOrder: header.layout.dateOrder, number };
     const sink = {
-      add: (observation: Parameters<LiveWalk['observe']>[0]) => this.#live.observe(observation, appendedMs),
+      add: (observation: RecordScratch) => {
+        if (!isCounted) this.#hours.add(observation.doubles[0], appendedMs);
+        this.#live.observe(observation, appendedMs);
+      },
     };
     const extractor = new RowExtractor(this.#context, file, sink, counter);
     // Reading may change the bytes; the store and the dead letters keep those that came.
@@ -153,6 +177,9 @@ export class TenantDetector {
     if (!isCounted) {
       const read = extractor.rows + lost.rows;
       this.#files.add(header, { ...seen, ...lost, read, firstMs: extractor.firstMs, lastMs: extractor.lastMs });
+      this.#lastRows.add(appendedMs, read);
+      this.#lastLetters.add(appendedMs, letters.length);
+      this.#lastRowAtMs = appendedMs;
     }
     // The first rows name the organisation, and with it a domain of the tenant.
     if (this.#context.organizations.names.length > organizations) this.#live.rewalk();
@@ -187,10 +214,18 @@ export class TenantDetector {
    * nothing waits for its next minute.
    */
   writes(nowMs: number, sequence: number, isLast = false): OutputWrite[] {
+    this.#hours.advance(this.#live.watermarkMs, this.#live.openFromMs);
+    return [
+      ...this.#incidentWrites(nowMs, isLast),
+      ...this.#files.writes(nowMs, sequence),
+      ...this.#hours.writes(nowMs, sequence),
+    ];
+  }
+
+  #incidentWrites(nowMs: number, isLast: boolean): OutputWrite[] {
     const { walk } = this.#live;
     const endMs = walk.seen.lastMs;
-    if (endMs === null) return this.#files.writes(nowMs, sequence);
-    if (this.#changedFromMs === null && !this.#publication.hasWaiting) return this.#files.writes(nowMs, sequence);
+    if (endMs === null || (this.#changedFromMs === null && !this.#publication.hasWaiting)) return [];
     const { ids, names } = this.#context.organizations;
     const organization =
       ids.length === 0 && names.length === 0
@@ -211,7 +246,7 @@ export class TenantDetector {
     );
     const writes = this.#publication.update(current, this.#changedFromMs, nowMs, isLast);
     this.#changedFromMs = null;
-    return [...writes, ...this.#files.writes(nowMs, sequence)];
+    return writes;
   }
 
   /** Earliest event time behind the seal that rows came for since this was last asked; null for none. */
@@ -237,6 +272,7 @@ export class TenantDetector {
     return {
       publication: this.#publication.save(),
       files: this.#files.save(),
+      hours: this.#hours.save(),
       oldestLogOffset: this.#envelopes.oldestLogOffset,
     };
   }
@@ -256,6 +292,7 @@ export class TenantDetector {
     }
     this.#publication.load(progress.publication);
     this.#files.load(progress.files);
+    this.#hours.load(progress.hours);
   }
 
   #createWalk(): Walk {

@@ -166,6 +166,10 @@ describe('a detector worker', () => {
     expect(subject.incidents(), `seed ${seed}`).toEqual(expected);
     const [ledger] = totals(subject);
     expect(ledger.accepted).toBe(accepted);
+    // An hour that still grows is written once an hour.
+    subject.clockMs += 3_600_000;
+    await subject.idle();
+    expect(hourRows(subject)).toBe(accepted);
     const worker = await subject.start();
     expect(worker.tenants()[0].openPairs).toBe(0);
     await subject.idle();
@@ -200,12 +204,20 @@ function kindOf(alert: Record<string, unknown>): string {
   return (alert.relaywatch as { alert: { kind: string } }).alert.kind;
 }
 
+/** Rows of the ledger's hours. */
+function hourRows(subject: Subject): number {
+  return [...subject.outputs.documents.of('ledger').values()].reduce(
+    (sum, { relaywatch }) => sum + ((relaywatch as { ledger_hour?: { rows: number } }).ledger_hour?.rows ?? 0),
+    0,
+  );
+}
+
 /** Sums of the ledger's lines. */
 function totals(subject: Subject): [{ read: number; accepted: number; duplicate: number }] {
   const sums = { read: 0, accepted: 0, duplicate: 0 };
   for (const stored of subject.outputs.documents.of('ledger').values()) {
-    const { rows } = (stored.relaywatch as { ledger: { rows: RowCounts } }).ledger;
-    for (const name of ['read', 'accepted', 'duplicate'] as const) sums[name] += rows[name];
+    const { ledger } = stored.relaywatch as { ledger?: { rows: RowCounts } };
+    for (const name of ['read', 'accepted', 'duplicate'] as const) sums[name] += ledger?.rows[name] ?? 0;
   }
   return [sums];
 }
