@@ -5,7 +5,7 @@
  */
 
 import { domainToASCII } from 'node:url';
-import type { KeyedHash } from './hash.ts';
+import { type KeyedHash, MULTIPLIER_1, MULTIPLIER_2, rest } from './hash.ts';
 import { SENDER_ADDRESS, SENDER_NULL, SENDER_SRS, SENDER_SYSTEM } from './record.ts';
 
 /**
@@ -90,7 +90,8 @@ export class AddressReader {
    * False where the cell holds text that is no address.
    */
   sender(cell: Uint8Array, start: number, end: number): boolean {
-    if (!this.#normalise(cell, start, end)) return false;
+    const isHashed = this.#readPlain(cell, start, end);
+    if (!isHashed && !this.#normalise(cell, start, end)) return false;
     if (this.start === this.end) {
       this.kind = SENDER_NULL;
       this.lo = 0;
@@ -101,15 +102,15 @@ export class AddressReader {
     this.kind = SENDER_ADDRESS;
     if (SYSTEM_INITIALS[this.bytes[this.start]] === 1 && this.#isSystemName(localEnd)) this.kind = SENDER_SYSTEM;
     else if (localEnd < this.end) this.#reduceSrs(localEnd);
-    this.#hashAddress();
+    if (!isHashed || this.kind === SENDER_SRS) this.#hashAddress();
     return true;
   }
 
   /** The recipient in cell `[start, end)`. False where it is no address with a domain. */
   recipient(cell: Uint8Array, start: number, end: number): boolean {
-    if (!this.#normalise(cell, start, end)) return false;
-    if (this.domainStart === this.end) return false;
     this.kind = SENDER_ADDRESS;
+    if (this.#readPlain(cell, start, end)) return true;
+    if (!this.#normalise(cell, start, end) || this.domainStart === this.end) return false;
     this.#hashAddress();
     return true;
   }
@@ -124,6 +125,49 @@ export class AddressReader {
     hash.bytes(this.bytes, this.start, this.end);
     this.lo = hash.lo;
     this.hi = hash.hi;
+  }
+
+  /**
+   * The quick way for most cells: an address in normal form and nothing else. Looks at it and hashes it in
+   * one pass, so that `lo` and `hi` are set, too. False for any other cell.
+   */
+  #readPlain(cell: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length < 4 || length > MAX_ADDRESS_BYTES || cell[start] === 0x3c || cell[end - 1] === 0x3e) return false;
+    const hash = this.#hash;
+    const view = hash.viewOf(cell);
+    let lane1 = hash.seed1;
+    let lane2 = hash.seed2;
+    let at = -1;
+    let i = start;
+    for (const last = end - 3; i < last; i += 4) {
+      const word = view.getInt32(i, true);
+      if (!isOrdinary(word)) {
+        for (let byte = i; byte < i + 4; byte++) {
+          const meaning = CLASSES[cell[byte]];
+          if (meaning === AT) at = byte;
+          else if (meaning !== ORDINARY) return false;
+        }
+      }
+      const before = lane1;
+      lane1 = Math.imul(lane1 ^ word, MULTIPLIER_1) ^ (lane2 >>> 15);
+      lane2 = Math.imul(lane2 ^ ((word << 16) | (word >>> 16)), MULTIPLIER_2) ^ (before >>> 13);
+    }
+    const wordsEnd = i;
+    for (; i < end; i++) {
+      const meaning = CLASSES[cell[i]];
+      if (meaning === AT) at = i;
+      else if (meaning !== ORDINARY) return false;
+    }
+    if (at <= start || at === end - 1 || cell[end - 1] === 0x2e) return false;
+    hash.finish(lane1, lane2, wordsEnd < end ? rest(view, cell, start, wordsEnd, end) : 0, length);
+    this.lo = hash.lo;
+    this.hi = hash.hi;
+    this.bytes = cell;
+    this.start = start;
+    this.end = end;
+    this.domainStart = at + 1;
+    return true;
   }
 
   #normalise(cell: Uint8Array, cellStart: number, cellEnd: number): boolean {

@@ -119,6 +119,7 @@ export class PairCollector implements PairSink {
       const isCounted = record < this.#countedRecords[run];
       table.addAt(words, doubles, record * RECORD_WORDS, record * RECORD_DOUBLES, isCounted);
     }
+    table.seal();
     return table;
   }
 }

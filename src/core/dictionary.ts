@@ -55,6 +55,12 @@ export class Dictionary {
     return this.#append(slot, wanted, bytes, start, end);
   }
 
+  /** `intern` where the id `likely` is probably the answer: comparing costs less than looking up. */
+  internLikely(bytes: Uint8Array, start: number, end: number, likely: number): number {
+    if (likely !== 0 && this.#equals(likely, bytes, start, end - start)) return likely;
+    return this.intern(bytes, start, end);
+  }
+
   /** `intern` of a string's UTF-8 bytes. */
   internText(text: string): number {
     const encoded = ENCODER.encode(text);

@@ -27,6 +27,9 @@ let part3 = 0;
 let digits1 = 0;
 let digits3 = 0;
 let separator = 0;
+/* The date of the ISO time read last, which the next one mostly has too, as a number like 20260905, and its start. */
+let lastDate = 0;
+let lastDateMs = 0;
 /** Where the scan stands in the bytes. */
 let cursor = 0;
 
@@ -60,7 +63,12 @@ function parseIso(bytes: Uint8Array, start: number, end: number, out: Float64Arr
   const second = twoDigits(bytes, start + 17);
   // A pair that is no two digits is below -1,000, whatever it is added to.
   if (year < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
-  if (!isCalendarDay(year, month, day)) return false;
+  const date = (year * 100 + month) * 100 + day;
+  if (date !== lastDate) {
+    if (!isCalendarDay(year, month, day)) return false;
+    lastDate = date;
+    lastDateMs = daysFromCivil(year, month, day) * DAY_MS;
+  }
   let ms = 0;
   let i = start + 19;
   if (i < end && (bytes[i] === 0x2e || bytes[i] === 0x2c)) {
@@ -72,7 +80,7 @@ function parseIso(bytes: Uint8Array, start: number, end: number, out: Float64Arr
     }
     if (i === first || i - first > 9) return false;
   }
-  const time = daysFromCivil(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + ms;
+  const time = lastDateMs + ((hour * 60 + minute) * 60 + second) * 1000 + ms;
   if (i === end) {
     out[at] = time;
     return true;

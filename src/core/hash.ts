@@ -7,8 +7,8 @@
  * words mean "absent" in a record). Nothing is allocated per call.
  */
 
-const MULTIPLIER_1 = 0x9e3779b1 | 0;
-const MULTIPLIER_2 = 0x85ebca6b | 0;
+export const MULTIPLIER_1 = 0x9e3779b1 | 0;
+export const MULTIPLIER_2 = 0x85ebca6b | 0;
 const DASH = 0x2d;
 /** Sets the bit that tells lower case from upper, in four letters at once. */
 const LOWER_CASE_BITS = 0x20202020;
@@ -29,7 +29,7 @@ function finalize(value: number): number {
  * The bytes after the last whole word, `[i, end)`: the last four of all where there are as many, which
  * repeats some, else what is there. The length is hashed too, so neither makes two inputs one.
  */
-function rest(view: DataView, bytes: Uint8Array, start: number, i: number, end: number): number {
+export function rest(view: DataView, bytes: Uint8Array, start: number, i: number, end: number): number {
   if (end - start >= 4) return view.getInt32(end - 4, true);
   let word = bytes[i];
   if (i + 1 < end) word |= bytes[i + 1] << 8;
@@ -40,8 +40,9 @@ function rest(view: DataView, bytes: Uint8Array, start: number, i: number, end: 
 export class KeyedHash {
   lo = 0;
   hi = 0;
-  readonly #seed1: number;
-  readonly #seed2: number;
+  /** Where the two lanes begin. */
+  readonly seed1: number;
+  readonly seed2: number;
   /** Texts up to its size are hashed without an allocation. */
   readonly #textBytes = new Uint8Array(1024);
 
@@ -52,15 +53,15 @@ export class KeyedHash {
       seed1 = finalize(Math.imul(seed1 ^ byte, MULTIPLIER_1) + seed2);
       seed2 = finalize(Math.imul(seed2 ^ byte, MULTIPLIER_2) + seed1);
     }
-    this.#seed1 = seed1 | 0;
-    this.#seed2 = seed2 | 0;
+    this.seed1 = seed1 | 0;
+    this.seed2 = seed2 | 0;
   }
 
   /** Bytes `[start, end)` as they are. */
   bytes(bytes: Uint8Array, start: number, end: number): void {
     const view = this.viewOf(bytes);
-    let h1 = this.#seed1;
-    let h2 = this.#seed2;
+    let h1 = this.seed1;
+    let h2 = this.seed2;
     let i = start;
     for (const last = end - 3; i < last; i += 4) {
       const word = view.getInt32(i, true);
@@ -68,7 +69,7 @@ export class KeyedHash {
       h1 = Math.imul(h1 ^ word, MULTIPLIER_1) ^ (h2 >>> 15);
       h2 = Math.imul(h2 ^ ((word << 16) | (word >>> 16)), MULTIPLIER_2) ^ (before >>> 13);
     }
-    this.#finish(h1, h2, i < end ? rest(view, bytes, start, i, end) : 0, end - start);
+    this.finish(h1, h2, i < end ? rest(view, bytes, start, i, end) : 0, end - start);
   }
 
   /**
@@ -83,8 +84,8 @@ export class KeyedHash {
       bytes[start + 13] === DASH &&
       bytes[start + 18] === DASH &&
       bytes[start + 23] === DASH;
-    let h1 = this.#seed1;
-    let h2 = this.#seed2;
+    let h1 = this.seed1;
+    let h2 = this.seed2;
     if (isGuid) {
       const view = this.viewOf(bytes);
       for (let group = 0; group < 8; group++) {
@@ -93,7 +94,7 @@ export class KeyedHash {
         h1 = Math.imul(h1 ^ word, MULTIPLIER_1) ^ (h2 >>> 15);
         h2 = Math.imul(h2 ^ ((word << 16) | (word >>> 16)), MULTIPLIER_2) ^ (before >>> 13);
       }
-      this.#finish(h1, h2, 0, 32);
+      this.finish(h1, h2, 0, 32);
       return;
     }
     let word = 0;
@@ -112,13 +113,13 @@ export class KeyedHash {
         shift = 0;
       }
     }
-    this.#finish(h1, h2, word, length);
+    this.finish(h1, h2, word, length);
   }
 
   /** A hash of 32 bits for tables that compare the bytes themselves: half the work of `bytes`. */
   short(bytes: Uint8Array, start: number, end: number): number {
     const view = this.viewOf(bytes);
-    let h = this.#seed1 ^ (end - start);
+    let h = this.seed1 ^ (end - start);
     let i = start;
     for (const last = end - 3; i < last; i += 4) {
       h = Math.imul(h ^ view.getInt32(i, true), MULTIPLIER_1);
@@ -141,15 +142,15 @@ export class KeyedHash {
 
   /** Three pairs of words as one, for a key made of other hashes. Order matters. */
   words(lo1: number, hi1: number, lo2: number, hi2: number, lo3: number, hi3: number): void {
-    this.#h1 = this.#seed1;
-    this.#h2 = ~this.#seed2;
+    this.#h1 = this.seed1;
+    this.#h2 = ~this.seed2;
     this.#mix(lo1);
     this.#mix(hi1);
     this.#mix(lo2);
     this.#mix(hi2);
     this.#mix(lo3);
     this.#mix(hi3);
-    this.#finish(this.#h1, this.#h2, 0, 24);
+    this.finish(this.#h1, this.#h2, 0, 24);
   }
 
   #h1 = 0;
@@ -179,12 +180,13 @@ export class KeyedHash {
     this.#h2 = Math.imul(h2 ^ ((word << 16) | (word >>> 16)), MULTIPLIER_2) ^ (h1 >>> 13);
   }
 
-  #finish(lane1: number, lane2: number, word: number, length: number): void {
+  /** Makes the result of two lanes, what `rest` says of the last bytes, and the length in bytes. */
+  finish(lane1: number, lane2: number, word: number, length: number): void {
     let h1 = Math.imul(lane1 ^ word, MULTIPLIER_1) ^ (lane2 >>> 15) ^ length;
     let h2 = Math.imul(lane2 ^ ((word << 16) | (word >>> 16)), MULTIPLIER_2) ^ (lane1 >>> 13);
     h1 = finalize(h1 + h2);
     h2 = finalize(h2 + h1);
-    h1 = finalize(h1 ^ h2 ^ this.#seed2);
+    h1 = finalize(h1 ^ h2 ^ this.seed2);
     if (h1 === 0 && h2 === 0) h1 = 1;
     this.lo = h1 >>> 0;
     this.hi = h2 >>> 0;

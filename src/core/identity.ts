@@ -55,6 +55,11 @@ export class ObservationCounts {
     while (counts.length <= file) counts.push(0);
     counts[file]++;
   }
+
+  /** Takes back a row that turned out to be counted otherwise. */
+  uncount(kind: 'accepted', file: number): void {
+    this[kind][file]--;
+  }
 }
 
 /** The text of a dictionary's id, to choose the smaller of two values. */
@@ -101,13 +106,37 @@ export class ChosenTexts {
   }
 }
 
-/** Merges observations into one record per pair, in memory. */
+/** Observations that are taken in before their pairs are looked up: 2 MiB of indexes, and few enough records to move. */
+const WINDOW = 1 << 18;
+/** Lookups are made in groups by the top bits of the hash, each in a stretch of the slots that fits into the cache. */
+const GROUP_SHIFT = 32 - 11;
+const GROUPS = 1 << 11;
+/** Fewer are looked up as they came. */
+const FEW_WAITING = 64;
+const FIRST_SLOT_SHIFT = 32 - 12;
+
+/**
+ * Merges observations into one record per pair, in memory.
+ *
+ * Finding a pair is a jump to one of many millions of bytes. So observations are written down as they come,
+ * and looked up a window at a time in the order of their hashes, which walks through the slots instead.
+ * An observation of a known pair is merged into its record then, and leaves a gap that the last record fills.
+ */
 export class PairTable implements PairSink {
   readonly #words: Uint32Array[] = [];
   readonly #doubles: Float64Array[] = [];
-  /** Two words a slot: the record's number plus 1, and a word of its message's hash, so that most probes touch no record. */
-  #slots = new Uint32Array(2 << 12);
+  /** Records of each segment that will not be asked for again. */
+  readonly #forgotten: number[] = [];
+  /** Two words a slot: the record's number plus 1, and the hash, so that most probes touch no record. */
+  #slots = new Uint32Array(2 << (32 - FIRST_SLOT_SHIFT));
+  /** A hash belongs at slot `hash >>> #slotShift`: in twice as many slots the order stays what it was. */
+  #slotShift = FIRST_SLOT_SHIFT;
+  /** Records, those of the window included, which are the last ones. */
   #count = 0;
+  #waiting = 0;
+  readonly #waitingHashes = new Uint32Array(WINDOW);
+  readonly #waitingOfGroup = new Uint32Array(GROUPS);
+  readonly #byGroup = new Uint32Array(WINDOW);
   readonly #counts: ObservationCounts;
   readonly #chosen: ChosenTexts;
   readonly #ids: MergeTexts;
@@ -122,11 +151,13 @@ export class PairTable implements PairSink {
 
   /** Number of pairs. */
   get size(): number {
+    this.#settle();
     return this.#count;
   }
 
   get bytesUsed(): number {
-    return this.#words.length * SEGMENT_RECORDS * RECORD_BYTES + this.#slots.byteLength;
+    const window = this.#waitingHashes.byteLength + this.#byGroup.byteLength;
+    return this.#words.length * SEGMENT_RECORDS * RECORD_BYTES + this.#slots.byteLength + window;
   }
 
   add(observation: RecordScratch): void {
@@ -135,67 +166,27 @@ export class PairTable implements PairSink {
 
   /**
    * Adds the record at `words[base]`, whose event time is `doubles[doubleBase]`. A record that was
-   * merged and counted before (`isCounted`) is not counted again.
+   * merged and counted before (`isCounted`), and so is the first of its pair, is not counted again.
    */
   addAt(words: Uint32Array, doubles: Float64Array, base: number, doubleBase: number, isCounted = false): void {
-    const messageLo = words[base + MESSAGE_LO];
-    const messageHi = words[base + MESSAGE_HI];
-    const recipientLo = words[base + RECIPIENT_LO];
-    const recipientHi = words[base + RECIPIENT_HI];
-    const slots = this.#slots;
-    const mask = slots.length / 2 - 1;
-    let slot = slotOf(messageLo, recipientLo, mask);
-    for (;;) {
-      const entry = slots[slot * 2];
-      if (entry === 0) break;
-      if (slots[slot * 2 + 1] !== messageHi) {
-        slot = (slot + 1) & mask;
-        continue;
-      }
-      const known = this.#words[(entry - 1) >>> SEGMENT_SHIFT];
-      const knownBase = ((entry - 1) & SEGMENT_MASK) * RECORD_WORDS;
-      if (
-        known[knownBase + MESSAGE_LO] === messageLo &&
-        known[knownBase + RECIPIENT_LO] === recipientLo &&
-        known[knownBase + RECIPIENT_HI] === recipientHi
-      ) {
-        this.#merge(entry - 1, words, doubles, base, doubleBase);
-        return;
-      }
-      slot = (slot + 1) & mask;
-    }
+    const hash = hashOf(words, base);
+    this.#waitingHashes[this.#waiting++] = hash;
+    this.#waitingOfGroup[hash >>> GROUP_SHIFT]++;
     this.#append(words, doubles, base, doubleBase);
-    slots[slot * 2] = this.#count;
-    slots[slot * 2 + 1] = messageHi;
     if (!isCounted) this.#counts.count('accepted', fileOf(words, base));
-    if (this.#count * 4 > (mask + 1) * 3) this.#grow();
+    if (this.#waiting === WINDOW) this.#settle();
   }
 
   /** Index of the record of the same pair; -1 where there is none. */
   find(words: Uint32Array, base: number): number {
-    const slots = this.#slots;
-    const mask = slots.length / 2 - 1;
-    let slot = slotOf(words[base + MESSAGE_LO], words[base + RECIPIENT_LO], mask);
-    for (;;) {
-      const entry = slots[slot * 2];
-      if (entry === 0) return -1;
-      if (slots[slot * 2 + 1] === words[base + MESSAGE_HI]) {
-        const known = this.#words[(entry - 1) >>> SEGMENT_SHIFT];
-        const knownBase = ((entry - 1) & SEGMENT_MASK) * RECORD_WORDS;
-        if (
-          known[knownBase + MESSAGE_LO] === words[base + MESSAGE_LO] &&
-          known[knownBase + RECIPIENT_LO] === words[base + RECIPIENT_LO] &&
-          known[knownBase + RECIPIENT_HI] === words[base + RECIPIENT_HI]
-        ) {
-          return entry - 1;
-        }
-      }
-      slot = (slot + 1) & mask;
-    }
+    this.#settle();
+    const slot = this.#slotOf(hashOf(words, base), words, base);
+    return this.#slots[slot * 2] - 1;
   }
 
   /** Calls `visit` with every merged record, in no particular order. */
   forEach(visit: (words: Uint32Array, doubles: Float64Array, base: number, doubleBase: number) => void): void {
+    this.#settle();
     for (let index = 0; index < this.#count; index++) {
       const segment = index >>> SEGMENT_SHIFT;
       const within = index & SEGMENT_MASK;
@@ -204,20 +195,127 @@ export class PairTable implements PairSink {
   }
 
   timeOf(index: number): number {
+    if (this.#waiting > 0) this.#settle();
     return this.#doubles[index >>> SEGMENT_SHIFT][(index & SEGMENT_MASK) * RECORD_DOUBLES];
   }
 
   /** Copies record `index` to `target[base]`. */
   copyTo(index: number, target: Uint32Array, base: number): void {
+    if (this.#waiting > 0) this.#settle();
+    this.#copy(index, target, base);
+  }
+
+  #copy(index: number, target: Uint32Array, base: number): void {
     const source = this.#words[index >>> SEGMENT_SHIFT];
     const sourceBase = (index & SEGMENT_MASK) * RECORD_WORDS;
     for (let word = 0; word < RECORD_WORDS; word++) target[base + word] = source[sourceBase + word];
   }
 
+  /** Gives a segment's memory back with the last of its records; see `RecordSource`. */
+  forget(index: number): void {
+    const segment = index >>> SEGMENT_SHIFT;
+    if (++this.#forgotten[segment] === SEGMENT_RECORDS) release(this.#words[segment]);
+  }
+
   /** Forgets the index by which pairs are found, once all observations are in; `add` must not be called again. */
   seal(): void {
-    release(this.#slots);
+    this.#settle();
+    release(this.#slots, this.#waitingHashes, this.#byGroup);
     this.#slots = new Uint32Array(0);
+  }
+
+  /** Looks up the pairs of the window. */
+  #settle(): void {
+    const waiting = this.#waiting;
+    if (waiting === 0) return;
+    const first = this.#count - waiting;
+    while (this.#count * 4 > (this.#slots.length / 2) * 3) this.#grow();
+    this.#groupWaiting();
+    let merged = 0;
+    for (let i = 0; i < waiting; i++) {
+      const number = this.#byGroup[i];
+      const index = first + number;
+      const known = this.#findOrEnter(this.#waitingHashes[number], index);
+      if (known === index) continue;
+      const segment = index >>> SEGMENT_SHIFT;
+      const within = index & SEGMENT_MASK;
+      const words = this.#words[segment];
+      this.#counts.uncount('accepted', fileOf(words, within * RECORD_WORDS));
+      this.#merge(known, words, this.#doubles[segment], within * RECORD_WORDS, within * RECORD_DOUBLES);
+      this.#byGroup[merged++] = number;
+    }
+    this.#closeGaps(first, this.#byGroup.subarray(0, merged).sort());
+    this.#waiting = 0;
+  }
+
+  /** Orders the numbers of the window by group, and those of a group as they came. */
+  #groupWaiting(): void {
+    const next = this.#waitingOfGroup;
+    if (this.#waiting < FEW_WAITING) {
+      for (let number = 0; number < this.#waiting; number++) {
+        next[this.#waitingHashes[number] >>> GROUP_SHIFT] = 0;
+        this.#byGroup[number] = number;
+      }
+      return;
+    }
+    let start = 0;
+    for (let group = 0; group < GROUPS; group++) {
+      const count = next[group];
+      next[group] = start;
+      start += count;
+    }
+    const hashes = this.#waitingHashes;
+    for (let number = 0; number < this.#waiting; number++) {
+      this.#byGroup[next[hashes[number] >>> GROUP_SHIFT]++] = number;
+    }
+    next.fill(0);
+  }
+
+  /** The number of the record of the same pair as record `index`; `index` itself where it is the first. */
+  #findOrEnter(hash: number, index: number): number {
+    const slots = this.#slots;
+    const slot = this.#slotOf(hash, this.#words[index >>> SEGMENT_SHIFT], (index & SEGMENT_MASK) * RECORD_WORDS);
+    if (slots[slot * 2] !== 0) return slots[slot * 2] - 1;
+    slots[slot * 2] = index + 1;
+    slots[slot * 2 + 1] = hash;
+    return index;
+  }
+
+  /** The slot of the pair at `words[base]`, or the empty one where it belongs. */
+  #slotOf(hash: number, words: Uint32Array, base: number): number {
+    const slots = this.#slots;
+    const mask = slots.length / 2 - 1;
+    let slot = hash >>> this.#slotShift;
+    for (let entry = slots[slot * 2]; entry !== 0; entry = slots[slot * 2]) {
+      if (slots[slot * 2 + 1] === hash) {
+        const known = this.#words[(entry - 1) >>> SEGMENT_SHIFT];
+        if (isSamePair(known, ((entry - 1) & SEGMENT_MASK) * RECORD_WORDS, words, base)) return slot;
+      }
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  /** Moves the last records to the places of those of the window that were merged; `merged` are their numbers, ascending. */
+  #closeGaps(first: number, merged: Uint32Array): void {
+    for (let i = merged.length - 1; i >= 0; i--) {
+      this.#count--;
+      // Gaps above this one are closed, so the last record is in use, or is the gap itself.
+      const last = this.#count - first;
+      if (last === merged[i]) continue;
+      this.#move(this.#count, first + merged[i], this.#waitingHashes[last]);
+      this.#waitingHashes[merged[i]] = this.#waitingHashes[last];
+    }
+  }
+
+  #move(from: number, to: number, hash: number): void {
+    const target = to >>> SEGMENT_SHIFT;
+    this.#copy(from, this.#words[target], (to & SEGMENT_MASK) * RECORD_WORDS);
+    const slots = this.#slots;
+    const mask = slots.length / 2 - 1;
+    let slot = hash >>> this.#slotShift;
+    while (slots[slot * 2] !== from + 1) slot = (slot + 1) & mask;
+    slots[slot * 2] = to + 1;
   }
 
   #append(words: Uint32Array, doubles: Float64Array, base: number, doubleBase: number): void {
@@ -226,6 +324,7 @@ export class PairTable implements PairSink {
       const buffer = new ArrayBuffer(SEGMENT_RECORDS * RECORD_BYTES);
       this.#words.push(new Uint32Array(buffer));
       this.#doubles.push(new Float64Array(buffer));
+      this.#forgotten.push(0);
     }
     const target = this.#words[segment];
     const within = this.#count & SEGMENT_MASK;
@@ -236,17 +335,18 @@ export class PairTable implements PairSink {
   }
 
   #grow(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
+    const old = this.#slots;
+    const slots = new Uint32Array(old.length * 2);
     const mask = slots.length / 2 - 1;
-    for (let index = 0; index < this.#count; index++) {
-      const words = this.#words[index >>> SEGMENT_SHIFT];
-      const base = (index & SEGMENT_MASK) * RECORD_WORDS;
-      let slot = slotOf(words[base + MESSAGE_LO], words[base + RECIPIENT_LO], mask);
+    this.#slotShift--;
+    for (let i = 0; i < old.length; i += 2) {
+      if (old[i] === 0) continue;
+      let slot = old[i + 1] >>> this.#slotShift;
       while (slots[slot * 2] !== 0) slot = (slot + 1) & mask;
-      slots[slot * 2] = index + 1;
-      slots[slot * 2 + 1] = words[base + MESSAGE_HI];
+      slots[slot * 2] = old[i];
+      slots[slot * 2 + 1] = old[i + 1];
     }
-    release(this.#slots);
+    release(old);
     this.#slots = slots;
   }
 
@@ -324,8 +424,19 @@ export class PairTable implements PairSink {
   }
 }
 
-function slotOf(messageLo: number, recipientLo: number, mask: number): number {
-  return (Math.imul(messageLo, 0x9e3779b1) ^ recipientLo ^ (messageLo >>> 15)) & mask;
+function isSamePair(left: Uint32Array, leftBase: number, right: Uint32Array, rightBase: number): boolean {
+  return (
+    left[leftBase + MESSAGE_LO] === right[rightBase + MESSAGE_LO] &&
+    left[leftBase + MESSAGE_HI] === right[rightBase + MESSAGE_HI] &&
+    left[leftBase + RECIPIENT_LO] === right[rightBase + RECIPIENT_LO] &&
+    left[leftBase + RECIPIENT_HI] === right[rightBase + RECIPIENT_HI]
+  );
+}
+
+/** Of a pair; its top bits are those that tell pairs apart, and `MESSAGE_HI` is left to the runs by pair. */
+function hashOf(words: Uint32Array, base: number): number {
+  const messageLo = words[base + MESSAGE_LO];
+  return (Math.imul(messageLo, 0x9e3779b1) ^ words[base + RECIPIENT_LO] ^ (messageLo >>> 15)) >>> 0;
 }
 
 function readText(texts: TextSource, words: Uint32Array, base: number): PairText {

@@ -1,4 +1,4 @@
-/** Order is made, not assumed: merged records sorted by (event time, pair) into blocks of a UTC day. */
+/** Order is made, not assumed: merged records sorted by (event time, pair), handed out in blocks. */
 
 import { DAY_MS, dayOf } from './calendar.ts';
 import {
@@ -11,7 +11,7 @@ import {
   RECORD_WORDS,
 } from './record.ts';
 
-/** Records of one stretch of time, sorted by (event time, message, recipient). */
+/** Records of one stretch of time, sorted by (event time, message, recipient). Blocks never share an event time. */
 export interface SortedBlock {
   words: Uint32Array;
   doubles: Float64Array;
@@ -24,84 +24,136 @@ export interface RecordSource {
   timeOf(index: number): number;
   /** Copies record `index` to `target[base]`. */
   copyTo(index: number, target: Uint32Array, base: number): void;
+  /** Record `index` will not be asked for again. */
+  forget?(index: number): void;
 }
 
-/** Calls `visit` with a sorted block per UTC day that has records, oldest first. */
+/** Calls `visit` with the records of a table in sorted blocks, oldest first, each within a UTC day; the table may be empty then. */
 export function visitDays(table: RecordSource, visit: (block: SortedBlock) => void): void {
-  const days = new Map<number, number>();
-  for (let index = 0; index < table.size; index++) {
-    const day = dayOf(table.timeOf(index));
-    days.set(day, (days.get(day) ?? 0) + 1);
+  const { size } = table;
+  const counts = new Map<number, number>();
+  // Most records are of the same day as the one before: one look at the map for a whole stretch.
+  for (let index = 0; index < size; ) {
+    const first = index;
+    const day = dayOf(table.timeOf(first));
+    index = endOfStretch(table, first, day);
+    counts.set(day, (counts.get(day) ?? 0) + index - first);
   }
-  const ordered = [...days.keys()].sort((a, b) => a - b);
+  const days = [...counts.keys()].sort((a, b) => a - b);
   const starts = new Map<number, number>();
   let start = 0;
   let largest = 0;
-  for (const day of ordered) {
-    const count = days.get(day) as number;
+  for (const day of days) {
+    const count = counts.get(day) as number;
     starts.set(day, start);
     start += count;
     if (count > largest) largest = count;
   }
-  const byDay = new Uint32Array(table.size);
+  const byDay = new Uint32Array(size);
   const next = new Map(starts);
-  for (let index = 0; index < table.size; index++) {
+  for (let index = 0; index < size; ) {
     const day = dayOf(table.timeOf(index));
-    const place = next.get(day) as number;
-    byDay[place] = index;
-    next.set(day, place + 1);
+    const end = endOfStretch(table, index, day);
+    let place = next.get(day) as number;
+    for (; index < end; index++) byDay[place++] = index;
+    next.set(day, place);
   }
-  const sorter = new DaySorter(largest);
-  for (const day of ordered) {
+  const sorter = new DaySorter(table, largest);
+  for (const day of days) {
     const first = starts.get(day) as number;
-    const indexes = byDay.subarray(first, first + (days.get(day) as number));
-    visit(sorter.sort(table, indexes, day));
+    sorter.visit(byDay.subarray(first, first + (counts.get(day) as number)), day, visit);
   }
+}
+
+/** Where the records from `first` on, which is of `day`, go on with another day. */
+function endOfStretch(table: RecordSource, first: number, day: number): number {
+  const dayStart = day * DAY_MS;
+  let index = first + 1;
+  for (; index < table.size; index++) {
+    const time = table.timeOf(index) - dayStart;
+    if (time < 0 || time >= DAY_MS) break;
+  }
+  return index;
 }
 
 const RADIX_BITS = 9;
 const RADIX_SIZE = 1 << RADIX_BITS;
 
+/** Records of a block: few enough to stay in the cache until they are walked. More only where they are of one time. */
+const BLOCK_RECORDS = 4096;
+
 /** Sorts the records of one day at a time; its buffers are reused, so a block lives until the next. */
 class DaySorter {
+  readonly #table: RecordSource;
   readonly #keys: Uint32Array;
-  readonly #from: Uint32Array;
-  readonly #to: Uint32Array;
-  readonly #words: Uint32Array;
-  readonly #doubles: Float64Array;
+  #from: Uint32Array;
+  #to: Uint32Array;
+  #words = new Uint32Array(0);
+  #doubles = new Float64Array(0);
 
-  constructor(largest: number) {
+  constructor(table: RecordSource, largest: number) {
+    this.#table = table;
     this.#keys = new Uint32Array(largest);
     this.#from = new Uint32Array(largest);
     this.#to = new Uint32Array(largest);
-    const buffer = new ArrayBuffer(largest * RECORD_BYTES);
+  }
+
+  /** Visits the records of a day, whose indexes these are, in blocks. */
+  visit(indexes: Uint32Array, day: number, visit: (block: SortedBlock) => void): void {
+    this.#sort(indexes, day);
+    const table = this.#table;
+    const order = this.#from;
+    const keys = this.#keys;
+    const count = indexes.length;
+    for (let start = 0; start < count; ) {
+      let end = Math.min(start + BLOCK_RECORDS, count);
+      while (end < count && keys[order[end]] === keys[order[end - 1]]) end++;
+      this.#makeRoom(end - start);
+      const words = this.#words;
+      for (let place = start; place < end; place++) {
+        const index = indexes[order[place]];
+        table.copyTo(index, words, (place - start) * RECORD_WORDS);
+        table.forget?.(index);
+      }
+      this.#orderEqualTimes(end - start);
+      visit({ words, doubles: this.#doubles, count: end - start });
+      start = end;
+    }
+  }
+
+  #makeRoom(records: number): void {
+    if (this.#words.length >= records * RECORD_WORDS) return;
+    const buffer = new ArrayBuffer(Math.max(records, BLOCK_RECORDS) * RECORD_BYTES);
     this.#words = new Uint32Array(buffer);
     this.#doubles = new Float64Array(buffer);
   }
 
-  sort(table: RecordSource, indexes: Uint32Array, day: number): SortedBlock {
+  /** Makes `#from` the places in `indexes` in order of time, and `#keys` the times by place. */
+  #sort(indexes: Uint32Array, day: number): void {
     const count = indexes.length;
+    const keys = this.#keys;
     const dayStart = day * DAY_MS;
+    let isSorted = true;
     for (let place = 0; place < count; place++) {
-      // Milliseconds of the day need 27 bits: three passes of nine.
-      this.#keys[place] = table.timeOf(indexes[place]) - dayStart;
+      keys[place] = this.#table.timeOf(indexes[place]) - dayStart;
       this.#from[place] = place;
+      if (place > 0 && keys[place] < keys[place - 1]) isSorted = false;
     }
-    let from = this.#from;
-    let to = this.#to;
+    if (isSorted) return;
+    // Milliseconds of the day need 27 bits: three passes of nine.
     for (let shift = 0; shift < 27; shift += RADIX_BITS) {
+      const from = this.#from;
+      const to = this.#to;
       const ends = new Uint32Array(RADIX_SIZE + 1);
-      for (let place = 0; place < count; place++) ends[((this.#keys[place] >>> shift) & (RADIX_SIZE - 1)) + 1]++;
+      for (let place = 0; place < count; place++) ends[((keys[place] >>> shift) & (RADIX_SIZE - 1)) + 1]++;
       for (let digit = 0; digit < RADIX_SIZE; digit++) ends[digit + 1] += ends[digit];
       for (let place = 0; place < count; place++) {
         const item = from[place];
-        to[ends[(this.#keys[item] >>> shift) & (RADIX_SIZE - 1)]++] = item;
+        to[ends[(keys[item] >>> shift) & (RADIX_SIZE - 1)]++] = item;
       }
-      [from, to] = [to, from];
+      this.#from = to;
+      this.#to = from;
     }
-    for (let place = 0; place < count; place++) table.copyTo(indexes[from[place]], this.#words, place * RECORD_WORDS);
-    this.#orderEqualTimes(count);
-    return { words: this.#words, doubles: this.#doubles, count };
   }
 
   #orderEqualTimes(count: number): void {

@@ -3,6 +3,7 @@
  * of single rows again, so that both see the same.
  */
 
+import { findEither } from '../core/find-bytes.ts';
 import { STATUS_DELIVERED, STATUS_EXPANDED, STATUS_FAILED, STATUS_FILTERED_AS_SPAM } from '../core/record.ts';
 
 const STATUS_UNKNOWN = 0;
@@ -157,6 +158,64 @@ export function splitRecipient(bytes: Uint8Array, from: number, end: number): vo
   recipientPart.eventsStart = marks < 0 ? i : marks + 2;
   recipientPart.eventsEnd = i;
   recipientPart.next = i + 1;
+}
+
+const MARK = 0x23;
+const SEMICOLON = 0x3b;
+const QUOTE = 0x22;
+/** Texts of events kept, and their lengths: four are nearly all rows, and the lengths hold the usual lists. */
+const KNOWN_EVENTS = 4;
+const SHORTEST_EVENTS = 4;
+const LONGEST_EVENTS = 64;
+
+interface KnownEvents {
+  /** A view of the text. */
+  words: DataView;
+  status: number;
+}
+
+/** Reads the recipients of a `recipient_status` cell and remembers texts of events, of which a tenant has a handful. */
+export class RecipientReader {
+  /** What `statusOfEvents` says of the recipient read last. */
+  status = 0;
+  readonly #known: KnownEvents[] = [];
+
+  /** Fills `recipientPart` as `splitRecipient` does, and `status`. `words` is a view of `bytes`. */
+  read(words: DataView, bytes: Uint8Array, from: number, end: number): void {
+    if (from < end && bytes[from] > 0x20 && bytes[from] !== QUOTE) {
+      const mark = findEither(words, bytes, from, end, MARK, SEMICOLON);
+      const eventsStart = mark + 2;
+      if (eventsStart < end && bytes[mark] === MARK && bytes[mark + 1] === MARK) {
+        for (const known of this.#known) {
+          const eventsEnd = eventsStart + known.words.byteLength;
+          if (eventsEnd > end || (eventsEnd < end && bytes[eventsEnd] !== SEMICOLON)) continue;
+          if (!startsWith(words, eventsStart, known.words)) continue;
+          recipientPart.start = from;
+          recipientPart.end = mark;
+          recipientPart.eventsStart = eventsStart;
+          recipientPart.eventsEnd = eventsEnd;
+          recipientPart.next = eventsEnd + 1;
+          this.status = known.status;
+          return;
+        }
+      }
+    }
+    splitRecipient(bytes, from, end);
+    const { eventsStart, eventsEnd } = recipientPart;
+    this.status = statusOfEvents(bytes, eventsStart, eventsEnd);
+    const length = eventsEnd - eventsStart;
+    if (this.#known.length < KNOWN_EVENTS && length >= SHORTEST_EVENTS && length <= LONGEST_EVENTS) {
+      const copy = bytes.slice(eventsStart, eventsEnd);
+      this.#known.push({ words: new DataView(copy.buffer), status: this.status });
+    }
+  }
+}
+
+/** Whether the bytes from `start` on are those of `text`, which has at least four. */
+function startsWith(words: DataView, start: number, text: DataView): boolean {
+  const last = text.byteLength - 4;
+  for (let i = 0; i < last; i += 4) if (words.getInt32(start + i) !== text.getInt32(i)) return false;
+  return words.getInt32(start + last) === text.getInt32(last);
 }
 
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });

@@ -9,6 +9,7 @@ import type { AddressReader } from '../core/address.ts';
 import { Dictionary } from '../core/dictionary.ts';
 import { type DateOrder, parseEventTime } from '../core/event-time.ts';
 import type { KeyedHash } from '../core/hash.ts';
+import { Ipv4Ids } from '../core/ipv4-ids.ts';
 import type { DeadLetterCode } from '../core/outcome.ts';
 import type { PairSink, RowCounter } from '../core/ports.ts';
 import {
@@ -48,9 +49,9 @@ import type { RecordView } from '../readers/reader.ts';
 import {
   EVENTS_SENT_ON,
   excerpt,
+  RecipientReader,
   recipientPart,
   splitRecipient,
-  statusOfEvents,
   statusOfWord,
   trimBlanks,
   trimMessageId,
@@ -105,6 +106,10 @@ export class RowExtractor {
   readonly #sink: PairSink;
   readonly #counter: RowCounter;
   readonly #scratch = createRecordScratch();
+  readonly #ipv4Ids = new Ipv4Ids();
+  readonly #recipientReader = new RecipientReader();
+  /** Id of the domain of the recipient before: often that of this one. */
+  #recipientDomain = 0;
   readonly #earliestMs: number;
   readonly #latestMs: number;
   readonly #sinceMs: number;
@@ -247,16 +252,17 @@ export class RowExtractor {
   /** Every recipient of a `recipient_status` cell. */
   #recipients(view: RecordView, flags: number): void {
     const { bytes } = view;
+    const words = this.#context.hash.viewOf(bytes);
     const cell = this.#roles.recipient_status;
     const end = view.ends[cell];
     let found = false;
     for (let from = view.starts[cell]; from < end; ) {
-      splitRecipient(bytes, from, end);
+      this.#recipientReader.read(words, bytes, from, end);
       const { start, end: addressEnd, eventsStart, eventsEnd } = recipientPart;
       from = recipientPart.next;
       if (start === addressEnd && eventsStart === eventsEnd) continue;
       found = true;
-      const told = statusOfEvents(bytes, eventsStart, eventsEnd);
+      const told = this.#recipientReader.status;
       const sentOn = (told & EVENTS_SENT_ON) === 0 ? 0 : SENT_ON;
       this.#pair(view, start, addressEnd, flags | sentOn, told & STATUS_MASK);
     }
@@ -273,7 +279,9 @@ export class RowExtractor {
     const { words, doubles } = this.#scratch;
     words[RECIPIENT_LO] = addresses.lo;
     words[RECIPIENT_HI] = addresses.hi;
-    words[RECIPIENT_DOMAIN] = context.domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
+    const { bytes, domainStart, end: domainEnd } = addresses;
+    this.#recipientDomain = context.domains.internLikely(bytes, domainStart, domainEnd, this.#recipientDomain);
+    words[RECIPIENT_DOMAIN] = this.#recipientDomain;
     words[FLAGS] = flags | status | (1 << (STATUSES_SEEN_SHIFT + status));
     this.rows++;
     const times = this.#times;
@@ -332,7 +340,14 @@ export class RowExtractor {
     trimBlanks(bytes, start, end);
     const from = trimmed.start;
     const to = trimmed.end;
-    if (isIpv4(bytes, from, to)) return this.#context.sources.intern(bytes, from, to);
+    const ipv4 = ipv4Of(bytes, from, to);
+    if (ipv4 >= 0) {
+      const known = this.#ipv4Ids.get(ipv4);
+      if (known !== 0) return known;
+      const id = this.#context.sources.intern(bytes, from, to);
+      this.#ipv4Ids.set(ipv4, id);
+      return id;
+    }
     if (to - from < 2 || to - from > 80) return 0;
     if (this.#spellings === null || this.#spellings.size >= MAX_SOURCE_SPELLINGS) {
       this.#spellings = new Dictionary(this.#context.hash);
@@ -415,26 +430,28 @@ function directionOf(bytes: Uint8Array, start: number, end: number): number {
   return letter === 0x6f ? DIRECTION_OUTBOUND : DIRECTION_NONE;
 }
 
-/** Four numbers of 0 to 255 without leading zeros: canonical as it stands. */
-function isIpv4(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start < 7 || end - start > 15) return false;
+/** The 32 bits of four numbers of 0 to 255 without leading zeros, canonical as it stands; -1 for other text. */
+function ipv4Of(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start < 7 || end - start > 15) return -1;
+  let address = 0;
   let dots = 0;
   let digits = 0;
   let value = 0;
   for (let i = start; i < end; i++) {
     const digit = bytes[i] - 0x30;
     if (digit >= 0 && digit <= 9) {
-      if (digits === 1 && value === 0) return false;
+      if (digits === 1 && value === 0) return -1;
       value = value * 10 + digit;
-      if (++digits > 3 || value > 255) return false;
+      if (++digits > 3 || value > 255) return -1;
     } else {
-      if (bytes[i] !== 0x2e || digits === 0) return false;
+      if (bytes[i] !== 0x2e || digits === 0) return -1;
+      address = (address << 8) | value;
       dots++;
       digits = 0;
       value = 0;
     }
   }
-  return dots === 3 && digits > 0;
+  return dots === 3 && digits > 0 ? ((address << 8) | value) >>> 0 : -1;
 }
 
 /** RFC 5952 text of an IPv6 address without its zone, the IPv4 address of a mapped one; empty for other text. */

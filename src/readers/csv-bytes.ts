@@ -13,7 +13,7 @@ const QUOTE = 0x22;
 export function createCsvByteReader(options: CsvReaderOptions, handler: RecordHandler): CsvScanner {
   return createCsvScanner(options, {
     record(record) {
-      if (record.hasDoubledQuotes) undoDoubledQuotes(record);
+      if (record.doubledField >= 0) undoDoubledQuotes(record);
       handler.record(record);
     },
     reject: (letter) => handler.reject(letter),
@@ -23,16 +23,22 @@ export function createCsvByteReader(options: CsvReaderOptions, handler: RecordHa
 /** Moves the text after each doubled quote one byte forward, inside the record's own bytes. */
 function undoDoubledQuotes(record: ScannedRecord): void {
   const { bytes, starts, ends, count } = record;
-  for (let field = 0; field < count; field += 1) {
+  ends[record.doubledField] = undoFrom(bytes, record.doubledAt, ends[record.doubledField]);
+  for (let field = record.doubledField + 1; field < count; field += 1) {
     const start = starts[field];
-    if (start === record.start || bytes[start - 1] !== QUOTE) continue;
-    let from = bytes.indexOf(QUOTE, start);
-    if (from < 0 || from >= ends[field]) continue;
-    let to = from;
-    for (; from < ends[field]; from += 1, to += 1) {
-      if (bytes[from] === QUOTE) from += 1;
-      bytes[to] = bytes[from];
-    }
-    ends[field] = to;
+    if (bytes[start - 1] !== QUOTE) continue;
+    const first = bytes.indexOf(QUOTE, start);
+    if (first >= 0 && first < ends[field]) ends[field] = undoFrom(bytes, first, ends[field]);
   }
+}
+
+/** Undoes the doubled quotes of a field from the first of them on; where the field ends then. */
+function undoFrom(bytes: Uint8Array, first: number, end: number): number {
+  let to = first;
+  for (let from = first; from < end; from += 1, to += 1) {
+    const byte = bytes[from];
+    if (byte === QUOTE) from += 1;
+    bytes[to] = byte;
+  }
+  return to;
 }

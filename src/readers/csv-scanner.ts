@@ -16,9 +16,11 @@
  * then no field of line j could have opened without closing. So it closed at least one field in
  * line j. A scan has at most `columns` fields, hence no byte is read more than `columns` + 1 times,
  * nor more than MAX_RECORD_BYTES past the record's start: time is linear in the file whatever is in it.
- * `rescannedBytes` counts what was read again; one stray quote costs at most MAX_RECORD_BYTES.
+ * `rescannedBytes` counts what was read again; one stray quote costs at most MAX_RECORD_BYTES. A scan here
+ * may be two passes: a quick one, which knows ordinary records alone, and one that knows all cases.
  */
 
+import { findEither } from '../core/find-bytes.ts';
 import type { DeadLetter } from '../core/ports.ts';
 import type { StoredLength } from './encoding.ts';
 import { MAX_FIELDS, MAX_RECORD_BYTES, type RecordReader, type RecordView } from './reader.ts';
@@ -41,8 +43,9 @@ export interface ScannedRecord extends RecordView {
   /** The record is `bytes[start .. end)`, without its line end. */
   start: number;
   end: number;
-  /** A quoted field holds doubled quotes. */
-  hasDoubledQuotes: boolean;
+  /** The first field that holds doubled quotes, and where the first of them is; -1 without any. */
+  doubledField: number;
+  doubledAt: number;
 }
 
 /** Takes what the scanner finds. A scanned record is valid only during the call. */
@@ -100,7 +103,9 @@ class Scanner implements CsvScanner {
   private recordStart = 0;
   private at = 0;
   private count = 0;
-  private hasDoubledQuotes = false;
+  /** See ScannedRecord. */
+  private doubledField = -1;
+  private doubledAt = -1;
   /** LFs inside the record's quotes, and the first of them: where its first line ends; -1 for none. */
   private innerLines = 0;
   private firstLineEnd = -1;
@@ -112,6 +117,10 @@ class Scanner implements CsvScanner {
   /** A record cut by the end of the last push: `[recordStart, carryEnd)`. `carryEnd` is 0 where nothing is carried. */
   private carry = new Uint8Array(MIN_CARRY_BYTES);
   private carryEnd = 0;
+
+  /** A view of the bytes that are being scanned, and those bytes. */
+  private words: DataView = new DataView(this.carry.buffer);
+  private wordBytes: Uint8Array = this.carry;
 
   constructor(options: CsvReaderOptions, sink: ScannerSink) {
     this.delimiter = options.delimiter;
@@ -132,7 +141,8 @@ class Scanner implements CsvScanner {
       line: 0,
       start: 0,
       end: 0,
-      hasDoubledQuotes: false,
+      doubledField: -1,
+      doubledAt: -1,
     };
   }
 
@@ -168,14 +178,74 @@ class Scanner implements CsvScanner {
   /** Reads on to `end`, handing out every record that ends before it. */
   private scan(bytes: Uint8Array, end: number): void {
     if (this.state === SKIPPING && !this.skipLine(bytes, end)) return;
-    while (this.scanRecord(bytes, end)) {
+    if (this.at > this.recordStart && !this.scanRecord(bytes, end)) return;
+    while (this.scanWhole(bytes, end) || this.scanRecord(bytes, end)) {
       // The next one.
     }
   }
 
   /**
-   * Reads on to the end of the current record; false where `end` comes first. The hot loop: the states are only
-   * looked at where a field starts or a push cut one, and the two inner loops touch every byte once.
+   * The hot loop: reads a record from its start and hands it out, if it ends well before `end` and nothing is
+   * wrong with it. False otherwise, and nothing has happened: `scanRecord` reads it again, and knows all cases.
+   */
+  private scanWhole(bytes: Uint8Array, end: number): boolean {
+    const { delimiter, maxFields, columns, recordStart } = this;
+    const { starts, ends } = this.view;
+    const words = this.wordsOf(bytes);
+    // Two bytes may be looked at behind a quote.
+    const limit = Math.min(end - 2, recordStart + MAX_RECORD_BYTES);
+    let at = recordStart;
+    let innerLines = 0;
+    let doubledField = -1;
+    let doubledAt = -1;
+    for (let field = 0; field < maxFields && at < limit; field += 1, at += 1) {
+      let fieldEnd: number;
+      if (bytes[at] === QUOTE) {
+        at += 1;
+        starts[field] = at;
+        for (;;) {
+          at = findEither(words, bytes, at, limit, QUOTE, LINE_FEED);
+          if (at >= limit) return false;
+          if (bytes[at] === LINE_FEED) {
+            innerLines += 1;
+            at += 1;
+          } else if (bytes[at + 1] === QUOTE) {
+            if (doubledField < 0) {
+              doubledField = field;
+              doubledAt = at;
+            }
+            at += 2;
+          } else {
+            break;
+          }
+        }
+        fieldEnd = at;
+        at += bytes[at + 1] === CARRIAGE_RETURN && bytes[at + 2] === LINE_FEED ? 2 : 1;
+      } else {
+        starts[field] = at;
+        at = findEither(words, bytes, at, limit, delimiter, LINE_FEED);
+        if (at >= limit) return false;
+        fieldEnd = at;
+      }
+      ends[field] = fieldEnd;
+      const byte = bytes[at];
+      if (byte === delimiter) continue;
+      // One field alone may be a blank line.
+      if (byte !== LINE_FEED || field === 0 || (columns !== null && field + 1 < columns)) return false;
+      const recordEnd = lineEndBefore(bytes, recordStart, at);
+      if (fieldEnd > recordEnd) ends[field] = recordEnd;
+      this.innerLines = innerLines;
+      this.doubledField = doubledField;
+      this.doubledAt = doubledAt;
+      this.handOut(bytes, field + 1, recordEnd, at + 1);
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * Reads on to the end of the current record; false where `end` comes first. The states are only looked at
+   * where a field starts or a push cut one, and the two inner loops touch every byte once.
    */
   private scanRecord(bytes: Uint8Array, end: number): boolean {
     const { delimiter, maxFields } = this;
@@ -221,7 +291,10 @@ class Scanner implements CsvScanner {
             byte = bytes[at];
           }
           if (byte !== QUOTE || state !== QUOTE_SEEN) break;
-          this.hasDoubledQuotes = true;
+          if (this.doubledField < 0) {
+            this.doubledField = count;
+            this.doubledAt = at - 1;
+          }
           state = QUOTED;
           at += 1;
         }
@@ -249,6 +322,15 @@ class Scanner implements CsvScanner {
     this.at = at;
     this.count = count;
     return false;
+  }
+
+  /** The bytes as words of four, at any place. */
+  private wordsOf(bytes: Uint8Array): DataView {
+    if (bytes !== this.wordBytes) {
+      this.wordBytes = bytes;
+      this.words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    return this.words;
   }
 
   private tooManyFields(): string {
@@ -284,7 +366,8 @@ class Scanner implements CsvScanner {
     view.line = this.line;
     view.start = recordStart;
     view.end = recordEnd;
-    view.hasDoubledQuotes = this.hasDoubledQuotes;
+    view.doubledField = this.doubledField;
+    view.doubledAt = this.doubledAt;
     this.beginRecord(next, length + this.storedLength(bytes, recordEnd, next), 1 + this.innerLines);
     this.sink.record(view);
   }
@@ -303,7 +386,8 @@ class Scanner implements CsvScanner {
     this.at = next;
     this.state = FIELD_START;
     this.count = 0;
-    this.hasDoubledQuotes = false;
+    this.doubledField = -1;
+    this.doubledAt = -1;
     this.innerLines = 0;
     this.firstLineEnd = -1;
   }
@@ -381,6 +465,7 @@ class Scanner implements CsvScanner {
     this.recordStart = start;
     this.at += distance;
     if (this.firstLineEnd >= 0) this.firstLineEnd += distance;
+    if (this.doubledAt >= 0) this.doubledAt += distance;
     for (let field = 0; field <= this.count; field += 1) {
       this.view.starts[field] += distance;
       this.view.ends[field] += distance;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ChosenTexts, ObservationCounts, PairTable } from '../../src/core/identity.ts';
 import * as record from '../../src/core/record.ts';
-import { MINUTE_MS, MONDAY, Pairs, type Row, shuffled } from './pairs.ts';
+import { MINUTE_MS, MONDAY, Pairs, type Row, randomOf, shuffled } from './pairs.ts';
 
 const SEED = Math.floor(Math.random() * 1e9);
 
@@ -132,6 +132,28 @@ describe('merging a pair', () => {
     const { table, counts } = merged([...rows, ...rows.slice(0, 1000)]);
     expect(table.size).toBe(35_000);
     expect(sum(counts.duplicate)).toBe(1000);
+  });
+
+  it('finds pairs that came before or with it, whenever it is looked into', () => {
+    const pairs = new Pairs();
+    const counts = new ObservationCounts();
+    const table = new PairTable(counts, new ChosenTexts(), pairs.ids, pairs);
+    const random = randomOf(SEED);
+    const added: string[] = [];
+    for (const lot of [1, 50, 3000, 7, 6000]) {
+      for (let i = 0; i < lot; i++) {
+        const traceId = `m${Math.floor(random() * 2000)}`;
+        table.add(pairs.record(pair({ traceId })));
+        added.push(traceId);
+      }
+      const found: string[] = [];
+      table.forEach((words, _doubles, base) => {
+        found.push(pairs.read(record.fileOf(words, base), record.offsetOf(words, base)).messageTraceId);
+      });
+      expect(found.sort(), `seed ${SEED}`).toEqual([...new Set(added)].sort());
+      expect(sum(counts.accepted)).toBe(found.length);
+      expect(sum(counts.duplicate)).toBe(added.length - found.length);
+    }
   });
 
   it('does not depend on the order of observations, nor on one more of any', () => {
