@@ -2,13 +2,15 @@
 
 import path from 'node:path';
 import type { KafkaSasl, KafkaSettings } from '../../adapters/kafka/settings.ts';
-import type { KafkaConnection, KafkaLog, Pipeline, SaslSettings } from '../../config/pipeline/pipeline.ts';
+import type { KafkaConnection, KafkaInput, KafkaLog, Pipeline, SaslSettings } from '../../config/pipeline/pipeline.ts';
 import { revealSecrets } from '../../config/pipeline/secret.ts';
 import type { CheckpointStore } from '../../core/checkpoint.ts';
+import type { DeadEntrySink } from '../../core/dead-entries.ts';
 import type { OutputStore } from '../../core/delivery.ts';
 import type { EnvelopeSink, EnvelopeSource } from '../../core/envelope-log.ts';
 import type { JobQueue } from '../../core/jobs.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
+import type { RecordSource } from '../../core/record-log.ts';
 import type { TenantProfile } from '../detect/tenant-detector.ts';
 import { tokenSource } from './token-source.ts';
 
@@ -47,6 +49,20 @@ export async function openSink(pipeline: Pipeline, onTrouble: OnTrouble): Promis
 export async function openSource(pipeline: Pipeline, onTrouble: OnTrouble): Promise<EnvelopeSource> {
   const { createKafkaSource } = await import('../../adapters/kafka/source.ts');
   return createKafkaSource(kafkaSettings(logOf(pipeline)), { onTrouble: (trouble) => onTrouble('kafka', trouble) });
+}
+
+/** Where the detectors put entries of the log that they cannot use. */
+export async function openDeadLetters(pipeline: Pipeline, onTrouble: OnTrouble): Promise<DeadEntrySink> {
+  const { createKafkaDeadLetters } = await import('../../adapters/kafka/dead-letters.ts');
+  const log = logOf(pipeline);
+  return createKafkaDeadLetters(kafkaSettings(log), log.deadLetterTopic, {
+    onTrouble: (trouble) => onTrouble('kafka', trouble),
+  });
+}
+
+export async function openRecordSource(input: KafkaInput, onTrouble: OnTrouble): Promise<RecordSource> {
+  const { createKafkaRecordSource } = await import('../../adapters/kafka/records-source.ts');
+  return createKafkaRecordSource(kafkaSettings(input), { onTrouble: (trouble) => onTrouble('kafka', trouble) });
 }
 
 export async function openJobs(pipeline: Pipeline, onTrouble: OnTrouble): Promise<JobQueue> {

@@ -6,7 +6,7 @@ import type { JobQueue } from '../../core/jobs.ts';
 import { DetectWorker } from '../detect/detect-worker.ts';
 import { lateRowsFinding } from '../detect/findings.ts';
 import { DETECTOR } from '../telemetry/telemetry.ts';
-import { openCheckpoints, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
+import { openCheckpoints, openDeadLetters, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
 import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
 
 /** Entries that are not handed over for so long, although there are some, mean a worker that is stuck. */
@@ -17,12 +17,14 @@ export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) =
   const outputs = await openOutputs(pipeline, onTrouble);
   const checkpoints = await openCheckpoints(pipeline, onTrouble);
   const jobs = pipeline.jobs === null ? null : await openJobs(pipeline, onTrouble);
+  const deadEntries = await openDeadLetters(pipeline, onTrouble);
   const source = await openSource(pipeline, onTrouble);
   const worker = new DetectWorker({
     pipeline: pipeline.name,
     profiles: profilesOf(pipeline),
     checkpoints,
     outputs,
+    deadEntries,
     now,
     observer: telemetry.observer,
     onLate: async (tenant, fromMs) => {
@@ -50,6 +52,6 @@ export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) =
     await source.run(worker, signal);
   } finally {
     worker.abort();
-    await Promise.allSettled([outputs.close(), checkpoints.close(), jobs?.close()]);
+    await Promise.allSettled([outputs.close(), checkpoints.close(), deadEntries.close(), jobs?.close()]);
   }
 };

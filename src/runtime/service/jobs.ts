@@ -9,6 +9,7 @@ import { resubmitPending, withSpool } from '../jobs/resubmit.ts';
 import { rescanArchive } from '../rescan/rescan-archive.ts';
 import { openJobs, openOutputs, openSink, profilesOf } from './components.ts';
 import { type Service, troubleReporter } from './service.ts';
+import { watchDetectors } from './watch-detectors.ts';
 
 /** What is wrong with a file, and stays so. */
 const FILE_CODES: ReadonlySet<string> = new Set(['file_changed', 'not_found', 'not_readable', 'not_a_file']);
@@ -68,6 +69,7 @@ export const runJobs: Service = async ({ pipeline, telemetry, now, signal }) => 
   try {
     await Promise.all([
       queue.work(spool === null ? handle : withSpool(spool, handle), signal),
+      watchDetectors({ pipeline, outputs, onTrouble, now, signal }),
       spool === null
         ? null
         : resubmitPending(spool, queue, signal, { onTrouble: (problem) => onTrouble('jobs', problem) }),
