@@ -18,8 +18,8 @@ import { SealedPairs } from './sealed-pairs.ts';
 export const ALLOWED_LATENESS_MS = DAY_MS;
 /** Snapshots of the last day are taken at each step of event time. */
 const STEP_MS = 6 * HOUR_MS;
-/** Steps further behind the latest row get none: only a bulk load has them, and it is sealed at once. */
-const STEPS_KEPT_MS = 2 * DAY_MS;
+/** Steps further behind the latest row get none: rows so late are rare, and snapshots of a large tenant are too. */
+const STEPS_KEPT_MS = DAY_MS;
 /** Rows between snapshots near the head, where most late rows fall, and how many of them are kept. */
 const HEAD_ROWS = 2_000;
 const HEADS_KEPT = 3;
@@ -95,9 +95,10 @@ export class LiveWalk {
   observe(observation: RecordScratch, nowMs: number): void {
     const timeMs = observation.doubles[0];
     const isBehind = timeMs < this.openFromMs;
-    if (this.#pairs.has(observation)) {
+    const index = this.#pairs.find(observation);
+    if (index >= 0) {
       if (isBehind) this.#late(observation, 'duplicate', timeMs);
-      else this.#pairs.add(observation);
+      else this.#pairs.merge(index, observation);
       return;
     }
     const known = this.#sealed.observe(observation.words, 0, timeMs);

@@ -37,25 +37,26 @@ export class OpenPairs {
     if (this.#table.size > 0) this.#changedFromMs = Number.NEGATIVE_INFINITY;
   }
 
-  has(observation: RecordScratch): boolean {
-    return this.#table.find(observation.words, 0) >= 0;
+  /** Index of the pair of an observation; -1 where it is not known. */
+  find(observation: RecordScratch): number {
+    return this.#table.find(observation.words, 0);
   }
 
-  /** Adds an observation or merges it with what is known of its pair. */
+  /** Adds an observation whose pair is not known. */
   add(observation: RecordScratch): void {
+    this.#table.add(observation);
+    this.#note(this.#table.size - 1, observation.doubles[0]);
+  }
+
+  /** Merges an observation with what is known of its pair. */
+  merge(index: number, observation: RecordScratch): void {
     const table = this.#table;
-    const known = table.find(observation.words, 0);
-    if (known < 0) {
-      table.add(observation);
-      this.#note(table.size - 1, observation.doubles[0]);
-      return;
-    }
-    table.copyTo(known, this.#before.words, 0);
+    table.copyTo(index, this.#before.words, 0);
     table.add(observation);
-    table.copyTo(known, this.#after.words, 0);
+    table.copyTo(index, this.#after.words, 0);
     const beforeMs = this.#before.doubles[0];
     const afterMs = this.#after.doubles[0];
-    if (afterMs !== beforeMs) this.#note(known, afterMs);
+    if (afterMs !== beforeMs) this.#note(index, afterMs);
     else if (differs(this.#before.words, this.#after.words)) {
       this.#changedFromMs = Math.min(this.#changedFromMs, afterMs);
     }

@@ -26,10 +26,10 @@ interface StoredEnvelope {
   latestMs: number;
 }
 
-/** What survives the process: texts, and which envelopes of the log have which number. */
+/** What survives the process: texts, and which envelopes of the log have which number and latest event time. */
 export interface EnvelopeStoreState {
   texts: PairText[];
-  envelopes: [number: number, logOffset: number][];
+  envelopes: [number: number, logOffset: number, latestMs: number][];
 }
 
 export class EnvelopeStore implements TextSource {
@@ -38,8 +38,8 @@ export class EnvelopeStore implements TextSource {
   #texts: PairText[] = [];
   readonly #envelopes = new Map<number, StoredEnvelope>();
   readonly #opened = new Map<number, Uint8Array>();
-  /** Numbers that a saved state gave to envelopes that are still to be replayed, by offset in the log. */
-  readonly #reserved = new Map<number, number>();
+  /** What a saved state knows of envelopes that are still to be replayed, by offset in the log. */
+  readonly #reserved = new Map<number, { number: number; latestMs: number }>();
   readonly #taken = new Set<number>([0]);
   #next = 1;
 
@@ -79,14 +79,30 @@ export class EnvelopeStore implements TextSource {
     return oldest;
   }
 
-  /** Keeps an envelope and gives it the file number for its records. */
-  add(header: RowsHeader, payload: Uint8Array, logOffset: number): number {
-    const number = this.#reserved.get(logOffset) ?? this.#freeNumber();
+  /**
+   * Keeps an envelope and gives it the file number for its records. `compressed` is its payload as the log has it,
+   * which is compressed here where the log says nothing. `latestMs` is the latest event time among its rows
+   * where a saved state knows it; else it is to be noted.
+   */
+  add(
+    header: RowsHeader,
+    payload: Uint8Array,
+    compressed: Uint8Array,
+    logOffset: number,
+  ): { number: number; latestMs: number | null } {
+    const reserved = this.#reserved.get(logOffset);
+    const number = reserved?.number ?? this.#freeNumber();
     this.#reserved.delete(logOffset);
     this.#taken.add(number);
-    const compressed = zstdCompressSync(payload, COMPRESSION);
-    this.#envelopes.set(number, { header, compressed, length: payload.length, logOffset, latestMs: 0 });
-    return number;
+    this.#envelopes.set(number, {
+      header,
+      // A copy: what came may be a part of something much larger.
+      compressed: compressed.length > 0 ? new Uint8Array(compressed) : zstdCompressSync(payload, COMPRESSION),
+      length: payload.length,
+      logOffset,
+      latestMs: reserved?.latestMs ?? 0,
+    });
+    return { number, latestMs: reserved?.latestMs ?? null };
   }
 
   noteTime(number: number, latestMs: number): void {
@@ -131,14 +147,14 @@ export class EnvelopeStore implements TextSource {
   save(): EnvelopeStoreState {
     return {
       texts: this.#texts,
-      envelopes: [...this.#envelopes].map(([number, { logOffset }]) => [number, logOffset]),
+      envelopes: [...this.#envelopes].map(([number, { logOffset, latestMs }]) => [number, logOffset, latestMs]),
     };
   }
 
   load(state: EnvelopeStoreState): void {
     this.#texts = state.texts;
-    for (const [number, logOffset] of state.envelopes) {
-      this.#reserved.set(logOffset, number);
+    for (const [number, logOffset, latestMs] of state.envelopes) {
+      this.#reserved.set(logOffset, { number, latestMs });
       this.#taken.add(number);
     }
   }

@@ -9,6 +9,7 @@ import type { OutputWrite } from '../../core/delivery.ts';
 import { Dictionary } from '../../core/dictionary.ts';
 import { IncidentDescriber } from '../../core/documents.ts';
 import type { FileEndHeader, RowsHeader } from '../../core/envelope.ts';
+import type { LogEntry } from '../../core/envelope-log.ts';
 import { KeyedHash } from '../../core/hash.ts';
 import { ChosenTexts, type ChosenTextsState, ObservationCounts, PairTable } from '../../core/identity.ts';
 import { LiveWalk, type SealedState } from '../../core/live/live-walk.ts';
@@ -69,6 +70,7 @@ export class TenantDetector {
   readonly #publication: Publication;
   readonly #live: LiveWalk;
   #changedFromMs: number | null = null;
+  #bytes = new Uint8Array(0);
 
   constructor(profile: TenantProfile, generation: number) {
     const { key } = profile.settings;
@@ -132,17 +134,18 @@ export class TenantDetector {
   }
 
   /**
-   * Takes the rows of an envelope that came at `appendedMs`. Returns the dead letters among them. A replayed
-   * envelope (`isCounted`) is in the ledger and in the dead letters already.
+   * Takes the rows of an envelope, whose payload the log has as `compressed`, from an entry that came at `appendedMs`.
+   * Returns the dead letters among them. A replayed envelope (`isCounted`) is in the ledger and in the dead letters already.
    */
   takeRows(
     header: RowsHeader,
     payload: Uint8Array,
-    logOffset: number,
-    appendedMs: number,
+    { offset: logOffset, appendedMs, bytes: compressed }: Pick<LogEntry, 'offset' | 'appendedMs' | 'bytes'>,
     isCounted: boolean,
   ): OutputWrite[] {
-    const number = this.#envelopes.add(header, payload, logOffset);
+    const { number, latestMs } = this.#envelopes.add(header, payload, compressed, logOffset);
+    // The rows of sealed days are in the saved state; they are only kept to be shown.
+    if (isCounted && latestMs !== null && latestMs < this.#live.openFromMs) return [];
     const organizations = this.#context.organizations.names.length;
     this.#context.nowMs = appendedMs;
     const letters: OutputWrite[] = [];
@@ -167,8 +170,7 @@ export class TenantDetector {
       },
     };
     const extractor = new RowExtractor(this.#context, file, sink, counter);
-    // Reading may change the bytes; the store and the dead letters keep those that came.
-    readEnvelopeRecords(header, payload.slice(), {
+    readEnvelopeRecords(header, this.#copy(payload), {
       record: (view) => extractor.record(view),
       reject: (letter) => counter.deadLetter(letter),
     });
@@ -321,6 +323,13 @@ export class TenantDetector {
     const { ids, names } = this.#context.organizations;
     const known = ORGANIZATION_ID.test(organization) ? ids : names;
     return known.length === 0 || known.includes(organization);
+  }
+
+  /** Reading may change the bytes; the dead letters show those that came. Valid until it is called again. */
+  #copy(payload: Uint8Array): Uint8Array {
+    if (this.#bytes.length < payload.length) this.#bytes = new Uint8Array(payload.length);
+    this.#bytes.set(payload);
+    return this.#bytes.subarray(0, payload.length);
   }
 
   /** What identity made of the rows of an envelope. */
