@@ -1,7 +1,7 @@
 /** The commands `setup` and `doctor`: the servers of pipelines brought into shape, or looked at. */
 
 import { loadPipeline } from '../config/pipeline/load.ts';
-import type { Pipeline } from '../config/pipeline/pipeline.ts';
+import type { KafkaConnection, Pipeline } from '../config/pipeline/pipeline.ts';
 import { revealSecrets } from '../config/pipeline/secret.ts';
 import type { ExitCode } from '../core/outcome.ts';
 import type { Check, SetupStep } from '../core/setup.ts';
@@ -34,16 +34,16 @@ export async function runSetup(
     const { setupElasticsearch } = await import('../adapters/elasticsearch/setup.ts');
     steps.push(...(await setupElasticsearch(revealSecrets(elasticsearch.elasticsearch), { dryRun })));
   }
-  for (const log of logsOf(pipelines)) {
+  const replicationFactor = Number(raw.replicationFactor ?? 1);
+  for (const log of byTopic(pipelines.flatMap((pipeline) => pipeline.log ?? []))) {
     const { setupKafka } = await import('../adapters/kafka/setup.ts');
-    steps.push(
-      ...(await setupKafka(kafkaSettings(log), {
-        dryRun,
-        partitions: Number(raw.partitions ?? PARTITIONS),
-        replicationFactor: Number(raw.replicationFactor ?? 1),
-        retentionMs: RETENTION_MS,
-      })),
-    );
+    const partitions = Number(raw.partitions ?? PARTITIONS);
+    const options = { dryRun, partitions, replicationFactor, retentionMs: RETENTION_MS };
+    steps.push(...(await setupKafka(kafkaSettings(log), options)));
+  }
+  for (const { topic, connection } of deadLettersOf(pipelines)) {
+    const { setupDeadLetters } = await import('../adapters/kafka/setup.ts');
+    steps.push(...(await setupDeadLetters(kafkaSettings(connection), topic, { dryRun, replicationFactor })));
   }
   for (const { what, state } of steps) stdout.write(`${terminalSafe(`${state.padEnd(12)} ${what}`)}\n`);
   if (raw.quiet !== true) stderr.write(steps.length === 0 ? 'These pipelines use no server.\n' : summary(steps));
@@ -67,9 +67,17 @@ export async function runDoctor(
     const { checkElasticsearch } = await import('../adapters/elasticsearch/check.ts');
     checks.push(...(await checkElasticsearch(revealSecrets(outputs.elasticsearch))));
   }
-  for (const log of logsOf(pipelines)) {
+  for (const log of byTopic(pipelines.flatMap((pipeline) => pipeline.log ?? []))) {
     const { checkKafka } = await import('../adapters/kafka/setup.ts');
     checks.push(...(await checkKafka(kafkaSettings(log))));
+  }
+  for (const { topic, connection } of deadLettersOf(pipelines)) {
+    const { checkDeadLetters } = await import('../adapters/kafka/setup.ts');
+    checks.push(...(await checkDeadLetters(kafkaSettings(connection), topic)));
+  }
+  for (const input of byTopic(pipelines.flatMap(({ inputs }) => inputs.kafka ?? []))) {
+    const { checkKafkaInput } = await import('../adapters/kafka/setup.ts');
+    checks.push(...(await checkKafkaInput(kafkaSettings(input))));
   }
   const servers = pipelines.flatMap(({ state, jobs }) => [
     state?.kind === 'redis' ? state.redis : null,
@@ -97,9 +105,22 @@ async function load(paths: readonly string[]): Promise<Pipeline[]> {
 }
 
 /** One of each topic: what reads and writes it needs the same. */
-function logsOf(pipelines: readonly Pipeline[]) {
-  const logs = pipelines.flatMap(({ log }) => log ?? []);
-  return logs.filter((log, index) => logs.findIndex((other) => placeOf(other) === placeOf(log)) === index);
+function byTopic<T extends { brokers: string[]; topic: string }>(uses: readonly T[]): T[] {
+  return uses.filter((use, index) => uses.findIndex((other) => placeOf(other) === placeOf(use)) === index);
+}
+
+/** Topics of dead entries, which the detectors write. */
+function deadLettersOf(
+  pipelines: readonly Pipeline[],
+): { topic: string; brokers: string[]; connection: KafkaConnection }[] {
+  const logs = pipelines.flatMap(({ role, log }) => (role === 'detect' && log !== null ? [log] : []));
+  return byTopic(
+    logs.map(({ deadLetterTopic, ...connection }) => ({
+      topic: deadLetterTopic,
+      brokers: connection.brokers,
+      connection,
+    })),
+  );
 }
 
 function placeOf({ brokers, topic }: { brokers: string[]; topic: string }): string {

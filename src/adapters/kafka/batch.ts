@@ -2,7 +2,7 @@
 
 import type kafkajs from 'kafkajs';
 import { decodeEnvelope } from '../../core/envelope-codec.ts';
-import type { LogEntry } from '../../core/envelope-log.ts';
+import type { LogEntry, LogMessage } from '../../core/envelope-log.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 
 /** The header of a message that holds the header of its envelope. */
@@ -45,7 +45,10 @@ export function runsOf(batch: FetchedBatch): MessageRun[] {
 }
 
 /** The messages decoded, as many at once as memory allows; decoding goes on when the next are asked for. */
-export function* slicesOf(messages: readonly kafkajs.KafkaMessage[]): Generator<LogEntry[]> {
+export function* slicesOf(
+  messages: readonly kafkajs.KafkaMessage[],
+  entryOf: EntryOf = envelopeEntryOf,
+): Generator<LogEntry[]> {
   let slice: LogEntry[] = [];
   let bytes = 0;
   for (const message of messages) {
@@ -61,18 +64,38 @@ export function* slicesOf(messages: readonly kafkajs.KafkaMessage[]): Generator<
   if (slice.length > 0) yield slice;
 }
 
+/** What a message is as an entry. */
+export type EntryOf = (message: kafkajs.KafkaMessage) => LogEntry;
+
 /** Throws for an envelope of a newer schema alone: an older worker must not dispose of it. */
-function entryOf(message: kafkajs.KafkaMessage): LogEntry {
-  const bytes = message.value ?? new Uint8Array(0);
-  const known = { offset: Number(message.offset), appendedMs: Number(message.timestamp), bytes };
+function envelopeEntryOf(message: kafkajs.KafkaMessage): LogEntry {
+  const known = rawEntryOf(message);
+  const { bytes } = known;
   const header = message.headers?.[ENVELOPE_HEADER];
   if (!(header instanceof Uint8Array)) {
-    return { ...known, envelope: null, problem: `the entry is no envelope: it has no header ${ENVELOPE_HEADER}` };
+    return { ...known, problem: `the entry is no envelope: it has no header ${ENVELOPE_HEADER}` };
   }
   try {
     return { ...known, envelope: decodeEnvelope(header, bytes), problem: null };
   } catch (error) {
     if (!(error instanceof RelaywatchError) || error.code === 'envelope_newer') throw error;
-    return { ...known, envelope: null, problem: error.message };
+    return { ...known, problem: error.message };
   }
+}
+
+/** A message as it is, of a topic that holds no envelopes. */
+export function rawEntryOf(message: kafkajs.KafkaMessage): LogEntry {
+  return {
+    offset: Number(message.offset),
+    appendedMs: Number(message.timestamp),
+    envelope: null,
+    problem: null,
+    bytes: message.value ?? new Uint8Array(0),
+    message: { key: message.key, headers: headersOf(message) },
+  };
+}
+
+function headersOf({ headers = {} }: kafkajs.KafkaMessage): LogMessage['headers'] {
+  // The consumer of kafkajs gives buffers, in a list where a name comes twice (`protocol/recordBatch/v0/decoder.js`).
+  return headers as LogMessage['headers'];
 }

@@ -1,4 +1,7 @@
-/** Tells Kafka how far we are: for people who look at the lag, and for nothing else. */
+/**
+ * Tells Kafka how far we are. For envelopes people who look at the lag need it, and nothing else; for records of
+ * others it is where the next member begins.
+ */
 
 import type kafkajs from 'kafkajs';
 import { troubleText } from './failures.ts';
@@ -10,7 +13,7 @@ export class Commits {
   readonly #topic: string;
   readonly #onTrouble: (trouble: string) => void;
   /** Offsets by partition that Kafka was not told of yet. */
-  readonly #waiting = new Map<number, number>();
+  readonly #waiting = new Map<number, { offset: number; note: string | null }>();
   #sending: Promise<void> | null = null;
   #sentMs = 0;
 
@@ -20,8 +23,9 @@ export class Commits {
     this.#onTrouble = onTrouble;
   }
 
-  add(partition: number, offset: number): void {
-    this.#waiting.set(partition, offset);
+  /** `note` is kept with the offset. */
+  add(partition: number, offset: number, note: string | null = null): void {
+    this.#waiting.set(partition, { offset, note });
   }
 
   /** Sends what waits, once a second at the most. */
@@ -41,7 +45,12 @@ export class Commits {
 
   async #commit(): Promise<void> {
     const topic = this.#topic;
-    const offsets = [...this.#waiting].map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    const offsets = [...this.#waiting].map(([partition, { offset, note: metadata }]) => ({
+      topic,
+      partition,
+      offset: String(offset),
+      metadata,
+    }));
     this.#waiting.clear();
     try {
       await this.#consumer.commitOffsets(offsets);

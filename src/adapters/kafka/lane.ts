@@ -1,7 +1,7 @@
 /** The calls of the handler: one after the other for a partition, none while the group is shared out anew. */
 
 import type { PartitionHandler } from '../../core/envelope-log.ts';
-import { type MessageRun, slicesOf } from './batch.ts';
+import { type EntryOf, type MessageRun, slicesOf } from './batch.ts';
 
 /** Lets calls begin, or holds them back. */
 export class Gate {
@@ -63,6 +63,8 @@ export interface Ownership {
 
 export interface LaneHooks {
   now(): number;
+  /** What messages are as entries; envelopes unless said. */
+  entryOf?: EntryOf;
   /** A call failed: the work ends, or begins anew. */
   failed(error: unknown): void;
   /** The handler is done with everything before that offset. */
@@ -128,7 +130,7 @@ export class Lane {
     const end = owned.end;
     for (const { gap, messages } of runs) {
       if (gap !== null) await this.gap(owned, gap.expected, gap.found);
-      const slices = slicesOf(messages);
+      const slices = slicesOf(messages, this.#hooks.entryOf);
       for (let more = true; more && !owned.released; ) {
         await this.#call(owned, async () => {
           const next = slices.next();

@@ -3,7 +3,7 @@
 import kafkajs from 'kafkajs';
 import { Fenced } from '../../core/checkpoint.ts';
 import type { PartitionHandler } from '../../core/envelope-log.ts';
-import { type FetchedBatch, runsOf } from './batch.ts';
+import { type EntryOf, type FetchedBatch, runsOf } from './batch.ts';
 import { type LogBounds, logBounds } from './bounds.ts';
 import { createKafkaClient, type KafkaClient } from './client.ts';
 import { Commits } from './commits.ts';
@@ -16,6 +16,10 @@ export interface MembershipOptions {
   now(): number;
   idleMs: number;
   stuckMs: number;
+  /** What messages are as entries; envelopes unless said. */
+  entryOf?: EntryOf;
+  /** What Kafka is to keep with the offset up to which a partition is done; asked right after the call that did it. */
+  noteOf?(partition: number): string;
 }
 
 export interface MembershipHooks {
@@ -219,8 +223,9 @@ export class Membership {
     if (lane === undefined) {
       const hooks: LaneHooks = {
         now: this.#options.now,
+        entryOf: this.#options.entryOf,
         failed: (error) => this.#failed(error),
-        done: (done, offset) => this.#commits.add(done, offset),
+        done: (done, offset) => this.#commits.add(done, offset, this.#options.noteOf?.(done) ?? null),
       };
       lane = new Lane(partition, this.#handler, this.#gate, hooks);
       this.#lanes.set(partition, lane);

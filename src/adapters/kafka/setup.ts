@@ -1,4 +1,4 @@
-/** The topic of the envelopes: created, brought into the state that it needs, and looked at. */
+/** The topics of the envelopes and of dead entries: created, brought into the state that they need, and looked at. */
 
 import kafkajs from 'kafkajs';
 import { RelaywatchError } from '../../core/outcome.ts';
@@ -21,6 +21,9 @@ export interface KafkaSetupOptions {
 export const LEAST_RETENTION_MS = 7 * 86_400_000;
 /** An envelope may hold a record of 2 MiB, and its header. */
 export const LEAST_MESSAGE_BYTES = 4_194_304;
+/** Dead entries have the bytes of what was written, and more headers. */
+const LEAST_DEAD_MESSAGE_BYTES = LEAST_MESSAGE_BYTES + 1_048_576;
+const DEAD_PARTITIONS = 1;
 const RETRIES = 3;
 const DISCONNECT_MS = 5_000;
 
@@ -63,9 +66,27 @@ export function topicSettings(retentionMs: number): TopicSetting[] {
   ];
 }
 
+/** The settings that the topic of dead entries needs. How long it keeps them is up to the brokers. */
+function deadTopicSettings(): TopicSetting[] {
+  return [
+    {
+      name: 'cleanup.policy',
+      wanted: 'delete',
+      willDo: (value) => value === 'delete',
+      why: 'compaction would keep one entry of each tenant',
+    },
+    {
+      name: 'max.message.bytes',
+      wanted: String(LEAST_DEAD_MESSAGE_BYTES),
+      willDo: (value) => Number(value) >= LEAST_DEAD_MESSAGE_BYTES,
+      why: 'a dead entry may be as large as any of the log, and has more headers',
+    },
+  ];
+}
+
 /** Idempotent. Throws a RelaywatchError for what a person has to mend, Kafka being away included. */
 export async function setupKafka(settings: KafkaSettings, options: KafkaSetupOptions): Promise<SetupStep[]> {
-  const { dryRun, partitions, replicationFactor, retentionMs } = options;
+  const { partitions, retentionMs } = options;
   if (!(retentionMs >= LEAST_RETENTION_MS)) {
     throw new RelaywatchError({
       code: 'kafka_settings',
@@ -74,26 +95,46 @@ export async function setupKafka(settings: KafkaSettings, options: KafkaSetupOpt
       exitCode: 2,
     });
   }
+  const keeps = `: more or fewer (${partitions}) would move tenants to other partitions`;
+  return setupTopic(settings, topicSettings(retentionMs), { ...options, keeps });
+}
+
+/** As `setupKafka`, for the topic of dead entries. */
+export function setupDeadLetters(
+  settings: KafkaSettings,
+  deadLetterTopic: string,
+  { dryRun, replicationFactor }: Pick<KafkaSetupOptions, 'dryRun' | 'replicationFactor'>,
+): Promise<SetupStep[]> {
+  const options = { dryRun, replicationFactor, partitions: DEAD_PARTITIONS, keeps: '' };
+  return setupTopic({ ...settings, topic: deadLetterTopic }, deadTopicSettings(), options);
+}
+
+/** `keeps` is said where an existing topic has another number of partitions. */
+async function setupTopic(
+  settings: KafkaSettings,
+  wantedSettings: readonly TopicSetting[],
+  options: Omit<KafkaSetupOptions, 'retentionMs'> & { keeps: string },
+): Promise<SetupStep[]> {
+  const { dryRun, partitions, replicationFactor } = options;
   const { topic } = settings;
   return withAdmin(settings, async (admin) => {
     const existing = await topicOf(admin, topic);
     if (existing === null) {
       const what = `topic ${topic} with ${partitions} partitions, replication factor ${replicationFactor}`;
       if (dryRun) return [{ what, state: 'would create' }];
-      const configEntries = topicSettings(retentionMs).map(({ name, wanted }) => ({ name, value: wanted }));
+      const configEntries = wantedSettings.map(({ name, wanted }) => ({ name, value: wanted }));
       const created = { topic, numPartitions: partitions, replicationFactor, configEntries };
       await admin.createTopics({ topics: [created], waitForLeaders: true });
       return [{ what, state: 'created' }];
     }
-    const asked =
-      existing === partitions ? '' : `: more or fewer (${partitions}) would move tenants to other partitions`;
+    const asked = existing === partitions ? '' : options.keeps;
     const steps: SetupStep[] = [
       { what: `topic ${topic} keeps its ${existing} partitions${asked}`, state: 'unchanged' },
     ];
     const values = await configOf(admin, topic);
-    const changes = topicSettings(retentionMs).filter(({ name, willDo }) => !willDo(values.get(name)?.value ?? ''));
+    const changes = wantedSettings.filter(({ name, willDo }) => !willDo(values.get(name)?.value ?? ''));
     if (changes.length > 0 && !dryRun) await changeConfig(admin, topic, values, changes);
-    for (const { name, wanted, why } of topicSettings(retentionMs)) {
+    for (const { name, wanted, why } of wantedSettings) {
       const isChanged = changes.some((one) => one.name === name);
       const what = `${name} of topic ${topic}${isChanged ? ` = ${wanted}: ${why}` : ''}`;
       steps.push({ what, state: isChanged ? (dryRun ? 'would update' : 'updated') : 'unchanged' });
@@ -102,8 +143,23 @@ export async function setupKafka(settings: KafkaSettings, options: KafkaSetupOpt
   });
 }
 
-/** What `doctor` says of Kafka; never throws. */
-export async function checkKafka(settings: KafkaSettings): Promise<Check[]> {
+/** What `doctor` says of Kafka and the topic of the envelopes; never throws. */
+export function checkKafka(settings: KafkaSettings): Promise<Check[]> {
+  return checkTopic(settings, topicSettings(LEAST_RETENTION_MS));
+}
+
+/** As `checkKafka`, for the topic of dead entries. */
+export function checkDeadLetters(settings: KafkaSettings, deadLetterTopic: string): Promise<Check[]> {
+  return checkTopic({ ...settings, topic: deadLetterTopic }, deadTopicSettings());
+}
+
+/** As `checkKafka`, for a topic of others: it is there and may be read. */
+export function checkKafkaInput(settings: KafkaSettings): Promise<Check[]> {
+  return checkTopic(settings, null);
+}
+
+/** `wantedSettings` is null for a topic whose settings are not ours, and may not be shown to us. */
+async function checkTopic(settings: KafkaSettings, wantedSettings: readonly TopicSetting[] | null): Promise<Check[]> {
   const { topic, brokers } = settings;
   const reached = `Kafka at ${brokers.join(', ')}`;
   const checks: Check[] = [];
@@ -113,14 +169,18 @@ export async function checkKafka(settings: KafkaSettings): Promise<Check[]> {
       checks.push({ what: reached, ok: true, detail: `answers, ${cluster.brokers.length} brokers`, hint: null });
       const partitions = await topicOf(admin, topic);
       if (partitions === null) {
-        const hint = 'relaywatch setup creates it.';
+        const hint =
+          wantedSettings === null
+            ? 'Whoever writes to it has to create it; check its name.'
+            : 'relaywatch setup creates it.';
         checks.push({ what: `topic ${topic}`, ok: false, detail: 'does not exist, or may not be seen', hint });
         return;
       }
       await admin.fetchTopicOffsets(topic);
       checks.push({ what: `topic ${topic}`, ok: true, detail: `${partitions} partitions, may be read`, hint: null });
+      if (wantedSettings === null) return;
       const values = await configOf(admin, topic);
-      for (const { name, willDo, why } of topicSettings(LEAST_RETENTION_MS)) {
+      for (const { name, willDo, why } of wantedSettings) {
         const value = values.get(name)?.value ?? '';
         const hint = `${why}: relaywatch setup sets it.`;
         checks.push({

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EnvelopeSource, PartitionHandler } from '../../core/envelope-log.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
+import type { EntryOf } from './batch.ts';
 import { logBounds } from './bounds.ts';
 import { createKafkaClient } from './client.ts';
 import { refusalOf, troubleText } from './failures.ts';
@@ -19,6 +20,10 @@ export interface KafkaSourceOptions {
   idleMs?: number;
   /** A member without any sign of life for longer is replaced, milliseconds. */
   stuckMs?: number;
+  /** What messages are as entries; envelopes unless said. */
+  entryOf?: EntryOf;
+  /** What Kafka is to keep with the offset up to which a partition is done; asked right after the call that did it. */
+  noteOf?: (partition: number) => string;
 }
 
 const FIRST_WAIT_MS = 200;
@@ -53,7 +58,7 @@ export function createKafkaSource(settings: KafkaSettings, options: KafkaSourceO
 class KafkaSource implements EnvelopeSource {
   lastProgressMs: number;
   readonly #settings: KafkaSettings;
-  readonly #options: Required<KafkaSourceOptions>;
+  readonly #options: KafkaSourceOptions & Required<Omit<KafkaSourceOptions, 'entryOf' | 'noteOf'>>;
   #lastGeneration = 0;
   /** By how much generations are ahead of the clock, milliseconds. */
   #leadMs = 0;
