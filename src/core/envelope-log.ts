@@ -21,6 +21,14 @@ export interface LogEntry {
   problem: string | null;
   /** The entry as it is stored: of an envelope the payload compressed with zstd, or nothing. */
   bytes: Uint8Array;
+  /** What the log keeps beside the bytes; absent where it keeps nothing. */
+  message?: LogMessage;
+}
+
+/** Key and headers of a message, as Kafka has them. */
+export interface LogMessage {
+  key: Uint8Array | null;
+  headers: Readonly<Record<string, Uint8Array | readonly Uint8Array[]>>;
 }
 
 /** What consumes partitions. Calls for one partition never overlap. */

@@ -7,9 +7,10 @@
 import { createHash } from 'node:crypto';
 import { HOUR_MS, MINUTE_MS } from '../../core/calendar.ts';
 import { type CheckpointStore, Fenced } from '../../core/checkpoint.ts';
+import type { DeadEntry, DeadEntrySink } from '../../core/dead-entries.ts';
 import type { OutputStore, OutputWrite } from '../../core/delivery.ts';
 import type { LogEntry, PartitionHandler } from '../../core/envelope-log.ts';
-import { RelaywatchError } from '../../core/outcome.ts';
+import { type DeadLetterCode, RelaywatchError } from '../../core/outcome.ts';
 import { DEFAULT_COMPLETENESS } from '../completeness/checks.ts';
 import {
   type CompletenessMonitor,
@@ -40,6 +41,8 @@ export interface DetectWorkerOptions {
   now: () => number;
   /** A tenant's rows came behind the seal, from this event time on: a rescan is due. Resolves when that is durable. */
   onLate: (tenant: string, fromMs: number) => Promise<void>;
+  /** Keeps entries that cannot be used as they were, besides the dead letter in the outputs. */
+  deadEntries?: Pick<DeadEntrySink, 'send'>;
   /** Files are being read whose rows may be older than what was read: nothing is sealed. */
   isHeld?: () => boolean;
   observer?: DetectObserver;
@@ -146,7 +149,10 @@ export class DetectWorker implements PartitionHandler {
   async entries(number: number, generation: number, entries: readonly LogEntry[], end: number): Promise<number | null> {
     const partition = this.#partitions.get(number);
     if (partition === undefined || partition.generation !== generation) return null;
-    for (const entry of entries) this.#take(number, partition, entry);
+    const dead: DeadEntry[] = [];
+    for (const entry of entries) this.#take(number, partition, entry, dead);
+    // Before any checkpoint passes them; and now, so that memory holds no more of them than what was handed over.
+    if (dead.length > 0) await this.#bury(number, dead);
     const nextOffset = (entries.at(-1)?.offset ?? -1) + 1;
     partition.readOffset = nextOffset;
     partition.nextOffset = Math.max(partition.nextOffset, nextOffset);
@@ -214,22 +220,24 @@ export class DetectWorker implements PartitionHandler {
     );
   }
 
-  #take(number: number, partition: Partition, entry: LogEntry): void {
+  #take(number: number, partition: Partition, entry: LogEntry, dead: DeadEntry[]): void {
     const isReplayed = entry.offset < partition.replayUntil;
+    const bury = (code: DeadLetterCode, reason: string): void => {
+      if (isReplayed) return;
+      partition.letters.push(deadEntryWrite(code, reason, number, entry));
+      dead.push({ partition: number, entry, code, reason });
+    };
     const { envelope } = entry;
     if (envelope === null) {
-      if (isReplayed) return;
-      partition.isDirty = true;
-      partition.letters.push(deadEntryWrite('bad_envelope', entry.problem ?? 'no envelope', number, entry));
+      if (!isReplayed) partition.isDirty = true;
+      bury('bad_envelope', entry.problem ?? 'no envelope');
       return;
     }
     const { header, payload } = envelope;
     const detector = this.#detector(partition, header.tenant);
     if (!isReplayed) partition.isDirty = true;
     if (detector === null) {
-      if (isReplayed) return;
-      const reason = 'the pipeline has no profile for this tenant';
-      partition.letters.push(deadEntryWrite('unknown_tenant', reason, number, entry));
+      bury('unknown_tenant', 'the pipeline has no profile for this tenant');
     } else if (header.kind === 'file_end') {
       if (!isReplayed) detector.takeFileEnd(header);
     } else {
@@ -237,8 +245,18 @@ export class DetectWorker implements PartitionHandler {
         partition.letters.push(...detector.takeRows(header, payload, entry, isReplayed));
       } catch (error) {
         if (!(error instanceof RelaywatchError) || error.code !== 'envelope_layout') throw error;
-        if (!isReplayed) partition.letters.push(deadEntryWrite('bad_envelope', error.message, number, entry));
+        bury('bad_envelope', error.message);
       }
+    }
+  }
+
+  async #bury(number: number, dead: readonly DeadEntry[]): Promise<void> {
+    try {
+      await this.#options.deadEntries?.send(dead, this.#stop.signal);
+    } catch (error) {
+      // Their batch is taken in already, and is read again: nothing of it must be saved.
+      this.#partitions.delete(number);
+      throw error;
     }
   }
 
