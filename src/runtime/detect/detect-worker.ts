@@ -18,7 +18,7 @@ import {
   createCompletenessMonitor,
 } from '../completeness/monitor.ts';
 import { deadEntryWrite } from './dead-letters.ts';
-import { gapFinding } from './findings.ts';
+import { gapFinding, refusedFinding } from './findings.ts';
 import { decodeBase, encodeBase } from './state-codec.ts';
 import { TenantDetector, type TenantProfile, type TenantProgress, tenantPartName } from './tenant-detector.ts';
 
@@ -299,6 +299,10 @@ export class DetectWorker implements PartitionHandler {
       if (writes.length > 0) {
         const report = await outputs.deliver(await this.#unknownAlerts(partition, writes), this.#stop.signal);
         observer?.delivered(number, writes, report.refused.length);
+        if (report.refused.length > 0) {
+          const finding = refusedFinding(this.#options.pipeline, report.refused.length, nowMs);
+          await outputs.deliver([finding], this.#stop.signal);
+        }
       }
       if (partition.isDirty || writes.length > 0 || sealed.length > 0) {
         const oldest = await this.#checkpoint(number, partition, sealed);

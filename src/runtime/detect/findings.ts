@@ -50,3 +50,11 @@ export function lateRowsFinding(tenant: string, fromMs: number, atMs: number): R
   const message = `Rows of ${tenant} from ${from} came after their day was sealed. Run: relaywatch rescan --tenant ${tenant} --from ${from}`;
   return findingWrite({ code: 'late_rows', subject: `${tenant}/${from}`, tenant, state: 'open', message }, atMs);
 }
+
+/** The store refused documents for good: its mappings are not those of this version. */
+export function refusedFinding(pipeline: string, count: number, atMs: number): ReplaceWrite {
+  const message =
+    `${count} documents of the pipeline ${pipeline} were refused by the store, for good: its templates are not those ` +
+    'of this version. Run relaywatch setup, then relaywatch rescan over the days since.';
+  return findingWrite({ code: 'documents_refused', subject: pipeline, tenant: null, state: 'open', message }, atMs);
+}

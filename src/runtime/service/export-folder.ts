@@ -48,11 +48,14 @@ export async function openExportFolder(options: ExportFolderOptions): Promise<Fo
     options.onHandedOver();
     const outcome = ledger.refused === null ? 'complete' : 'refused';
     telemetry.metrics.filesIngested(outcome);
-    telemetry.log.info(outcome === 'complete' ? 'An export was read' : 'An export was refused', {
-      action: 'file_ingested',
-      tenant,
-      count: ledger.records,
-    });
+    telemetry.log.info(
+      outcome === 'complete' ? `An export of ${ledger.records} records was read` : 'An export was refused',
+      {
+        action: 'file_ingested',
+        tenant,
+        count: ledger.records,
+      },
+    );
     return growth === null ? null : { ...growth };
   };
   return await openWatch({

@@ -97,6 +97,7 @@ function observerOf(log: Log, metrics: Metrics, health: Health): DetectObserver 
       metrics.bulkItems('refused', refused);
       for (const write of writes) {
         if (write.kind === 'dead_letter') metrics.deadLetters(codeOf(write.document), 1);
+        if (write.kind === 'alert') logAlert(log, write.document);
       }
       if (refused === 0) return;
       log.error('The store refused documents: run setup, its templates are not those of this version', {
@@ -115,6 +116,21 @@ function observerOf(log: Log, metrics: Metrics, health: Health): DetectObserver 
       metrics.consumerLag(partition, entries);
     },
   };
+}
+
+/** What became of an incident, without who and whom: those are in the incident. Growth is no news. */
+function logAlert(log: Log, document: Record<string, unknown>): void {
+  const { event, relaywatch } = document as {
+    event?: { id?: string };
+    relaywatch: { alert?: { kind?: string }; incident?: { family?: string; type?: string } };
+  };
+  const kind = relaywatch.alert?.kind;
+  if (kind === undefined || kind === 'escalated') return;
+  const { family, type } = relaywatch.incident ?? {};
+  log.info(`Incident ${event?.id} (${family}: ${type}) was ${kind}`, {
+    action: `incident_${kind}`,
+    component: DETECTOR,
+  });
 }
 
 function codeOf(document: Record<string, unknown>): string {
