@@ -186,7 +186,7 @@ function refusal(file: string, problems: readonly PipelineProblem[]): Relaywatch
   return new RelaywatchError({
     code: 'pipeline',
     message: `the pipeline ${file} cannot be used`,
-    hint: `${errors.slice(0, SHOWN_PROBLEMS).map(problemLine).join('\n')}${more}\nrelaywatch lint ${file} checks it.`,
+    hint: `relaywatch lint ${file} checks it:\n${errors.slice(0, SHOWN_PROBLEMS).map(problemLine).join('\n')}${more}`,
     exitCode: 2,
   });
 }

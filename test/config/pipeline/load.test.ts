@@ -129,7 +129,7 @@ describe('the environment', () => {
   test('that lacks a number is named too, unless only the cases are wanted', async () => {
     const withPort = `${EMBEDDED}telemetry: {port: "\${PORT}"}\n`;
     await expect(loadText(withPort)).rejects.toMatchObject({
-      hint: expect.stringMatching(/^p\.yaml:9:19: the environment has no PORT\n/),
+      hint: expect.stringMatching(/\np\.yaml:9:19: the environment has no PORT/),
     });
     expect((await lintText(withPort)).problems).toEqual([]);
     const { cases, detection } = await loadCases('p.yaml', surroundings({ 'p.yaml': withPort }));
@@ -268,5 +268,5 @@ test('an error names the first mistakes and where to see all', async () => {
   const error = await loadText(EMBEDDED.replace('tenant: contoso', wrong)).catch((reason) => reason);
   expect(error.message).toBe('the pipeline p.yaml cannot be used');
   expect(error.hint.split('\n').length).toBe(7);
-  expect(error.hint).toMatch(/\nand 1 more\nrelaywatch lint p\.yaml checks it\.$/);
+  expect(error.hint).toMatch(/^relaywatch lint p\.yaml checks it:\n[^]*\nand 1 more$/);
 });
