@@ -8,12 +8,13 @@ import { relayed } from '../detectors/relayed.ts';
 import { unregisteredDomain } from '../detectors/unregistered-domain.ts';
 import { unregisteredRecipients } from '../detectors/unregistered-recipients.ts';
 import { unregisteredSource } from '../detectors/unregistered-source.ts';
+import { emailEvents } from '../formats/email-events.ts';
 import { enhancedSummary } from '../formats/enhanced-summary.ts';
 import type { OtherExport, TraceFormat } from '../formats/format.ts';
 import { messageTrace } from '../formats/message-trace.ts';
 import { otherExports } from '../formats/other-exports.ts';
 
-export const traceFormats: readonly TraceFormat[] = [messageTrace, enhancedSummary];
+export const traceFormats: readonly TraceFormat[] = [messageTrace, enhancedSummary, emailEvents];
 
 export const knownOtherExports: readonly OtherExport[] = otherExports;
 

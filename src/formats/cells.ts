@@ -5,6 +5,7 @@
 
 import { findEither } from '../core/find-bytes.ts';
 import { STATUS_DELIVERED, STATUS_EXPANDED, STATUS_FAILED, STATUS_FILTERED_AS_SPAM } from '../core/record.ts';
+import type { RecordView } from '../readers/reader.ts';
 
 const STATUS_UNKNOWN = 0;
 const STATUS_GETTING_STATUS = 1;
@@ -56,19 +57,34 @@ const STATUS_WORDS: readonly [string, number][] = [
   ['quarantined', STATUS_QUARANTINED],
   ['failed', STATUS_FAILED],
 ];
-const STATUS_BYTES = STATUS_WORDS.map(([word]) => new TextEncoder().encode(word));
+const STATUS_BYTES = bytesOf(STATUS_WORDS);
 
 /**
  * The status that a cell's word names (Get-MessageTraceV2, Status; `None` and `Unknown` of older
  * tools), whatever its case and blanks; unknown for an empty cell, -1 for a word of another kind.
  */
 export function statusOfWord(bytes: Uint8Array, start: number, end: number): number {
+  return wordIn(STATUS_WORDS, STATUS_BYTES, bytes, start, end);
+}
+
+function bytesOf(words: readonly [string, number][]): Uint8Array[] {
+  return words.map(([word]) => new TextEncoder().encode(word));
+}
+
+/** The number of the word in a cell; unknown for an empty cell, -1 for a word that is not listed. */
+function wordIn(
+  words: readonly [string, number][],
+  spelled: readonly Uint8Array[],
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): number {
   trimBlanks(bytes, start, end);
   if (trimmed.start === trimmed.end) return STATUS_UNKNOWN;
-  for (let i = 0; i < STATUS_BYTES.length; i++) {
-    const word = STATUS_BYTES[i];
+  for (let i = 0; i < spelled.length; i++) {
+    const word = spelled[i];
     if (word[0] === (bytes[trimmed.start] | 0x20) && isWord(bytes, trimmed.start, trimmed.end, word)) {
-      return STATUS_WORDS[i][1];
+      return words[i][1];
     }
   }
   return -1;
@@ -128,6 +144,44 @@ function statusOfEvent(first: number, second: number, third: number): number {
     default:
       return STATUS_UNKNOWN;
   }
+}
+
+/** Where a message ended (Microsoft, EmailEvents: DeliveryLocation). What left for another server was sent on. */
+const LOCATION_WORDS: readonly [string, number][] = [
+  ['unknown', STATUS_UNKNOWN],
+  ['inbox/folder', STATUS_DELIVERED],
+  ['inbox', STATUS_DELIVERED],
+  ['on-premises/external', STATUS_DELIVERED | EVENTS_SENT_ON],
+  ['deleteditems', STATUS_DELIVERED],
+  ['deleteditemsfolder', STATUS_DELIVERED],
+  ['junk', STATUS_FILTERED_AS_SPAM],
+  ['junkfolder', STATUS_FILTERED_AS_SPAM],
+  ['quarantine', STATUS_QUARANTINED],
+  ['failed', STATUS_FAILED],
+  ['dropped', STATUS_FAILED],
+];
+const LOCATION_BYTES = bytesOf(LOCATION_WORDS);
+
+/** What was done with a message (the same page: DeliveryAction). `Replaced`: delivered without its attachments. */
+const ACTION_WORDS: readonly [string, number][] = [
+  ['unknown', STATUS_UNKNOWN],
+  ['delivered', STATUS_DELIVERED],
+  ['replaced', STATUS_DELIVERED],
+  ['junked', STATUS_FILTERED_AS_SPAM],
+  ['deliveredasspam', STATUS_FILTERED_AS_SPAM],
+  ['blocked', STATUS_FAILED],
+];
+const ACTION_BYTES = bytesOf(ACTION_WORDS);
+
+/**
+ * The status behind the location and the action of a row, and EVENTS_SENT_ON. The location says more, so it
+ * counts where it is known; -1 where there are words and none of them is. Columns may be -1.
+ */
+export function statusOfDelivery({ bytes, starts, ends }: RecordView, location: number, action: number): number {
+  const where = location < 0 ? 0 : wordIn(LOCATION_WORDS, LOCATION_BYTES, bytes, starts[location], ends[location]);
+  if (where > 0) return where;
+  const what = action < 0 ? 0 : wordIn(ACTION_WORDS, ACTION_BYTES, bytes, starts[action], ends[action]);
+  return what === STATUS_UNKNOWN ? where : what;
 }
 
 /** Bounds of one recipient of a `recipient_status` cell, and of its events. */

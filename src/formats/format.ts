@@ -13,12 +13,17 @@ export type ColumnRole =
   /** Several recipients with their events in one cell: `ann@a.example##Receive, Send;bob@...`. */
   | 'recipient_status'
   | 'status'
+  /** Where Defender saw the message end, and what was done with it: together they say the status. */
+  | 'delivery_location'
+  | 'delivery_action'
   | 'subject'
   | 'message_id'
   /** Network message id. */
   | 'message_trace_id'
   | 'to_ip'
   | 'from_ip'
+  /** Where addresses of version 6 have a column of their own: used where `from_ip` is empty. */
+  | 'from_ip_v6'
   | 'direction'
   | 'connector'
   /** Name or GUID of the tenant, the same in every row. */
@@ -73,11 +78,14 @@ const ROLES: readonly ColumnRole[] = [
   'recipient',
   'recipient_status',
   'status',
+  'delivery_location',
+  'delivery_action',
   'subject',
   'message_id',
   'message_trace_id',
   'to_ip',
   'from_ip',
+  'from_ip_v6',
   'direction',
   'connector',
   'organization',

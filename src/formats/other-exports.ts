@@ -43,11 +43,6 @@ export const otherExports: readonly OtherExport[] = [
     hint: 'not supported yet; export the message trace of Exchange Online',
   },
   {
-    title: 'EmailEvents of Microsoft Defender',
-    columns: ['networkmessageid', 'sendermailfromaddress', 'recipientemailaddress'],
-    hint: 'not supported yet; export the message trace with Get-MessageTraceV2',
-  },
-  {
     title: 'unified audit log',
     columns: ['recordtype', 'auditdata'],
     hint: 'it has no message rows; scan reads message traces',

@@ -52,6 +52,7 @@ import {
   RecipientReader,
   recipientPart,
   splitRecipient,
+  statusOfDelivery,
   statusOfWord,
   trimBlanks,
   trimMessageId,
@@ -207,6 +208,12 @@ export class RowExtractor {
       words[SOURCE] = source;
       if (source !== 0) flags |= this.#rank << RANK_SOURCE_SHIFT;
     }
+    const fromIpV6 = roles.from_ip_v6;
+    if (fromIpV6 >= 0 && words[SOURCE] === 0 && ends[fromIpV6] > starts[fromIpV6]) {
+      const source = this.#readSource(bytes, starts[fromIpV6], ends[fromIpV6]);
+      words[SOURCE] = source;
+      if (source !== 0) flags |= this.#rank << RANK_SOURCE_SHIFT;
+    }
     const toIp = roles.to_ip;
     if (toIp >= 0 && ends[toIp] > starts[toIp]) {
       trimBlanks(bytes, starts[toIp], ends[toIp]);
@@ -245,6 +252,14 @@ export class RowExtractor {
         this.#refuse(view, 'bad_status', `status "${word}" is none of Exchange`);
         return;
       }
+    } else if (roles.delivery_location >= 0 || roles.delivery_action >= 0) {
+      const told = statusOfDelivery(view, roles.delivery_location, roles.delivery_action);
+      if (told < 0) {
+        this.#refuse(view, 'bad_status', 'the delivery location and action are none of Defender');
+        return;
+      }
+      status = told & STATUS_MASK;
+      if ((told & EVENTS_SENT_ON) !== 0) flags |= SENT_ON;
     }
     this.#pair(view, starts[roles.recipient], ends[roles.recipient], flags, status);
   }

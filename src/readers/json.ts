@@ -78,7 +78,7 @@ export function readJsonKeys(head: Uint8Array): string[] | null {
   const splitter = new ElementSplitter(options, {
     element(element) {
       records += 1;
-      if (records <= SAMPLED_RECORDS) for (const key of Object.keys(element)) keys.add(key);
+      if (records <= SAMPLED_RECORDS) for (const key of Object.keys(recordMembers(element))) keys.add(key);
     },
     reject: () => undefined,
   });
@@ -86,6 +86,16 @@ export function readJsonKeys(head: Uint8Array): string[] | null {
     splitter.push(head, piece, Math.min(head.length, piece + PIECE_BYTES));
   }
   return [...keys];
+}
+
+/**
+ * The members that are the values of a record. Records of Azure's diagnostic streams have theirs in `properties`,
+ * which come first, beside what the stream itself says: `{"time":"...","category":"...","properties":{...}}`.
+ */
+export function recordMembers(element: Record<string, unknown>): Record<string, unknown> {
+  if (typeof element.properties !== 'object' || element.properties === null) return element;
+  const { properties, ...others } = element;
+  return Array.isArray(properties) ? element : { ...properties, ...others, ...properties };
 }
 
 /** Writes the values of an element as the UTF-8 fields of a record. */
@@ -119,10 +129,11 @@ class FieldWriter {
     const { values, view } = this;
     values.fill('');
     let characters = 0;
-    for (const key of Object.keys(element)) {
+    const members = recordMembers(element);
+    for (const key of Object.keys(members)) {
       const column = this.columnOf(key);
       if (column < 0 || values[column] !== '') continue;
-      values[column] = textOf(element[key]);
+      values[column] = textOf(members[key]);
       characters += values[column].length;
     }
     // UTF-8 needs at most three bytes for a UTF-16 code unit.

@@ -56,6 +56,16 @@ const PRETTY = [
 
 const CASES: JsonCase[] = [
   { name: 'nothing', text: '', senders: [] },
+  {
+    name: 'records of a diagnostic stream',
+    text: `{"records":[{"time":"t","sender":"other","properties":${A}},{"properties":${B},"time":"t"}]}`,
+    senders: ['a', 'b'],
+  },
+  {
+    name: 'properties that are none',
+    text: '{"Sender":"a","properties":null}{"Sender":"b","properties":[{"Sender":"x"}]}{"Sender":"c","properties":{}}',
+    senders: ['a', 'b', 'c'],
+  },
   { name: 'blanks', text: ' \r\n\t\n', senders: [] },
   { name: 'an empty array', text: '[]', senders: [] },
   { name: 'an empty array in an array', text: '[ [ ] ]\n', senders: [] },
@@ -428,6 +438,7 @@ describe('readJsonKeys', () => {
     expect(readJsonKeys(Buffer.from(`\ufeff \n[${A},{"Size":1,"Sender":2}`))).toEqual(['Received', 'Sender', 'Size']);
     expect(readJsonKeys(Buffer.from(`{"x":1,"value":[${A},{"Rec`))).toEqual(['Received', 'Sender']);
     expect(readJsonKeys(Buffer.from('[]'))).toEqual([]);
+    expect(readJsonKeys(Buffer.from(`{"time":1,"properties":${A}}`))).toEqual(['Received', 'Sender', 'time']);
     expect(readJsonKeys(Buffer.from(`${A}\n`.repeat(100_000)))).toEqual(['Received', 'Sender']);
   });
 
