@@ -26,6 +26,11 @@ import { TenantDetector, type TenantProfile, type TenantProgress, tenantPartName
 const SEAL_QUIET_MS = 10_000;
 /** Where rows never stop coming, days that could be sealed wait no longer than this. */
 const SEAL_PATIENCE_MS = HOUR_MS;
+/**
+ * Pairs of open days of all tenants of a partition, at about 150 bytes each. Above it days are sealed although
+ * more rows may come for them, as when a year of exports is read at first: those wait for the rescan that follows.
+ */
+const MOST_OPEN_PAIRS = 3_000_000;
 /** While a backlog is read, what arrived is walked at most this often. */
 const SETTLE_EVERY_MS = 500;
 /** How often it is asked whether all rows come. */
@@ -46,6 +51,8 @@ export interface DetectWorkerOptions {
   /** Files are being read whose rows may be older than what was read: nothing is sealed. */
   isHeld?: () => boolean;
   observer?: DetectObserver;
+  /** Open pairs of a partition above which days are sealed early. */
+  mostOpenPairs?: number;
 }
 
 /** What telemetry sees; numbers alone, no address and no subject. */
@@ -278,7 +285,7 @@ export class DetectWorker implements PartitionHandler {
     try {
       const writes: OutputWrite[] = partition.letters.splice(0);
       const sealed: string[] = [];
-      const maySeal = isCaughtUp && this.#maySeal(partition, nowMs);
+      const maySeal = (isCaughtUp && this.#maySeal(partition, nowMs)) || isFull(partition, this.#options.mostOpenPairs);
       for (const [key, { detector }] of partition.tenants) {
         detector.settle();
         if (maySeal && detector.isSealable) {
@@ -395,4 +402,12 @@ export class DetectWorker implements PartitionHandler {
   #key(number: number): string {
     return `${this.#options.pipeline}/${number}`;
   }
+}
+
+/** Between two exports if possible: within one, older rows may follow. */
+function isFull({ tenants }: Partition, mostOpenPairs = MOST_OPEN_PAIRS): boolean {
+  const detectors = [...tenants.values()].map(({ detector }) => detector);
+  const pairs = detectors.reduce((sum, { openPairs }) => sum + openPairs, 0);
+  if (pairs <= mostOpenPairs) return false;
+  return pairs > mostOpenPairs * 2 || detectors.every(({ isBetweenFiles }) => isBetweenFiles);
 }

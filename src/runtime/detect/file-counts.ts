@@ -49,6 +49,11 @@ export class FileCounts {
     for (const file of state) this.#files.set(file.id, file);
   }
 
+  /** Every export that has begun has ended too. */
+  get isBetweenFiles(): boolean {
+    return [...this.#files.values()].every(({ hasEnded }) => hasEnded);
+  }
+
   add({ file, layout, records }: RowsHeader, counts: EnvelopeCounts): void {
     const counted = this.#files.get(file.id) ?? newFile(file.id, file.name);
     this.#files.set(file.id, counted);

@@ -117,6 +117,11 @@ export class TenantDetector {
     return this.#live.sealableDay !== null;
   }
 
+  /** No export is in the middle: its next rows may be older than those before. */
+  get isBetweenFiles(): boolean {
+    return this.#files.isBetweenFiles;
+  }
+
   /** What tells whether all rows of the tenant come. */
   snapshot(nowMs: number): TenantSnapshot {
     return {

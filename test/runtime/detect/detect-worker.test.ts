@@ -67,6 +67,7 @@ class Subject {
   readonly log: LogEntry[] = [];
   readonly late: number[] = [];
   clockMs = NOW_MS;
+  mostOpenPairs: number | undefined;
   #generation = 0;
   #worker: DetectWorker | null = null;
   #next = 0;
@@ -78,6 +79,10 @@ class Subject {
     }
   }
 
+  async worker(): Promise<DetectWorker> {
+    return this.#worker ?? (await this.start());
+  }
+
   async start(): Promise<DetectWorker> {
     this.#generation++;
     this.#worker = new DetectWorker({
@@ -86,6 +91,7 @@ class Subject {
       checkpoints: this.checkpoints,
       outputs: this.outputs,
       now: () => this.clockMs,
+      mostOpenPairs: this.mostOpenPairs,
       onLate: async (_, fromMs) => {
         this.late.push(fromMs);
       },
@@ -178,6 +184,23 @@ describe('a detector worker', () => {
     // The same exports again, long after: every row is known.
     subject.append(envelopes.flat());
     await subject.idle();
+    expect(subject.incidents()).toEqual(expected);
+  });
+
+  it('seals early where a backlog would fill the memory', async () => {
+    const subject = new Subject();
+    subject.mostOpenPairs = 3000;
+    subject.append(envelopes.flat());
+    let most = 0;
+    for (let left = subject.log.length; left > 0; left--) {
+      await subject.step(1);
+      subject.clockMs += 1000;
+      most = Math.max(most, (await subject.worker()).tenants()[0]?.openPairs ?? 0);
+    }
+    subject.clockMs += 60_000;
+    await subject.idle();
+    expect(most).toBeLessThan(6000);
+    expect(subject.late).toEqual([]);
     expect(subject.incidents()).toEqual(expected);
   });
 
