@@ -21,6 +21,7 @@ import { promisify } from 'node:util';
 import type { ClientOptions } from '@elastic/elasticsearch';
 import { fetchFiles, fingerprint, hasMaven, type LockedEngine, readLock } from './artifacts.ts';
 import { giveToServers, installOnce, isInstalled, letServersRead } from './cache.ts';
+import { certificates, KEYSTORE_PASSWORD } from './certificates.ts';
 import type { EngineKind } from './engine-kind.ts';
 import { requestJson, type WebAddress } from './http.ts';
 import { findJdk, type Jdk, program } from './jdk.ts';
@@ -45,7 +46,7 @@ export const TINY_WRITE_QUEUE = { 'node.processors': 1, 'thread_pool.write.queue
 const JAVA_VERSION = 21;
 const SUPPORT_FOLDER = path.join(import.meta.dirname, 'support');
 
-export const elasticsearch: EngineKind<Elasticsearch> = {
+export const elasticsearch: EngineKind<Elasticsearch, ElasticsearchOptions> = {
   given() {
     const { RELAYWATCH_ELASTICSEARCH_URL: url, RELAYWATCH_ELASTICSEARCH_CA: ca } = process.env;
     return url ? { ...withoutUser(url), ...(ca ? { ca: readFileSync(ca, 'utf8') } : {}) } : null;
@@ -167,9 +168,9 @@ function jvmOptions(file: string): string {
 
 /** Users in files, and a certificate. */
 async function secure(jdk: Jdk, config: string): Promise<Omit<Elasticsearch, 'url'>> {
-  const certificates = await makeCertificates(jdk);
-  copyFileSync(path.join(certificates, 'http.p12'), path.join(config, 'http.p12'));
-  copyFileSync(path.join(certificates, 'ca.pem'), path.join(config, 'ca.pem'));
+  const { ca, server } = await certificates(jdk);
+  copyFileSync(server.keystore, path.join(config, 'http.p12'));
+  writeFileSync(path.join(config, 'ca.pem'), ca);
   const [password, powerless] = [randomBytes(12).toString('hex'), randomBytes(12).toString('hex')];
   writeFileSync(path.join(config, 'users'), `admin:${hashOf(password)}\nnobody:${hashOf(powerless)}\n`);
   writeFileSync(path.join(config, 'users_roles'), 'superuser:admin\n');
@@ -177,7 +178,7 @@ async function secure(jdk: Jdk, config: string): Promise<Omit<Elasticsearch, 'ur
     username: 'admin',
     password,
     powerless: { username: 'nobody', password: powerless },
-    ca: readFileSync(path.join(certificates, 'ca.pem'), 'utf8'),
+    ca,
   };
 }
 
@@ -186,52 +187,6 @@ function hashOf(password: string): string {
   const salt = randomBytes(32);
   const hash = pbkdf2Sync(password, salt, 1000, 32, 'sha512');
   return `{PBKDF2}1000$${salt.toString('base64')}$${hash.toString('base64')}`;
-}
-
-const KEYSTORE_PASSWORD = 'relaywatch-tests';
-
-/** An authority (`ca.pem`), and a key with a certificate for this machine (`http.p12`). Takes seconds: made once. */
-function makeCertificates(jdk: Jdk): Promise<string> {
-  return installOnce('elasticsearch-certificates-1', async (folder) => {
-    chmodSync(folder, 0o700);
-    const keytool = async (...args: string[]) => {
-      const common = ['-storetype', 'PKCS12', '-storepass', KEYSTORE_PASSWORD];
-      await promisify(execFile)(program(jdk, 'keytool'), [...args, ...common], { cwd: folder });
-    };
-    const key = ['-genkeypair', '-keyalg', 'EC', '-groupname', 'secp256r1', '-validity', '3650'];
-    const authority = ['-alias', 'ca', '-keystore', 'ca.p12'];
-    const server = ['-alias', 'http', '-keystore', 'http.p12'];
-    const names = 'san=dns:localhost,ip:127.0.0.1';
-    await keytool(
-      ...key,
-      ...authority,
-      '-dname',
-      'CN=relaywatch tests',
-      '-ext',
-      'bc:c=ca:true',
-      '-ext',
-      'ku:c=keyCertSign',
-    );
-    await keytool('-exportcert', '-rfc', ...authority, '-file', 'ca.pem');
-    await keytool(...key, ...server, '-dname', 'CN=localhost');
-    await keytool('-certreq', ...server, '-file', 'http.csr');
-    await keytool(
-      '-gencert',
-      '-rfc',
-      ...authority,
-      '-validity',
-      '3650',
-      '-ext',
-      names,
-      '-infile',
-      'http.csr',
-      '-outfile',
-      'http.pem',
-    );
-    const chain = ['http.pem', 'ca.pem'].map((name) => readFileSync(path.join(folder, name), 'utf8')).join('');
-    writeFileSync(path.join(folder, 'chain.pem'), chain);
-    await keytool('-importcert', '-noprompt', '-trustcacerts', ...server, '-file', 'chain.pem');
-  });
 }
 
 function sources(): string[] {

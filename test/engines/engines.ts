@@ -7,7 +7,7 @@ import { fingerprint } from './artifacts.ts';
 import { type Elasticsearch, type ElasticsearchOptions, elasticsearch } from './elasticsearch.ts';
 import type { EngineKind } from './engine-kind.ts';
 import { openSet, type Server, serverOf } from './engine-set.ts';
-import { type Kafka, kafka } from './kafka.ts';
+import { type Kafka, type KafkaOptions, kafka } from './kafka.ts';
 import { type Redis, redis } from './redis.ts';
 import { ServerHandle } from './server.ts';
 
@@ -16,13 +16,13 @@ export const ENGINES: readonly EngineName[] = ['kafka', 'elasticsearch', 'redis'
 
 /** Which engines, and of which kind. */
 export interface Wanted {
-  kafka?: true;
+  kafka?: true | KafkaOptions;
   elasticsearch?: true | ElasticsearchOptions;
   redis?: true;
 }
 
 /** How the engine is to be; `true` is as it usually is. */
-export type Options = true | ElasticsearchOptions;
+export type Options = true | KafkaOptions | ElasticsearchOptions;
 
 interface Addresses {
   kafka: Kafka;
@@ -109,6 +109,6 @@ async function eachOf<Result>(
   return Object.fromEntries(settled.map((one, index) => [names[index], (one as PromiseFulfilledResult<Result>).value]));
 }
 
-function kindOf(name: EngineName): EngineKind<Address> {
+function kindOf(name: EngineName): EngineKind<Address, KafkaOptions & ElasticsearchOptions> {
   return { kafka, elasticsearch, redis }[name];
 }

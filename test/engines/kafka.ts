@@ -1,25 +1,43 @@
 /** One Kafka broker that is its own controller, without ZooKeeper. */
 
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { fetchFiles, fingerprint, hasMaven, readLock } from './artifacts.ts';
 import { giveToServers, installOnce, isInstalled, letServersRead } from './cache.ts';
+import { certificates, KEYSTORE_PASSWORD, type KeyPair } from './certificates.ts';
 import type { EngineKind } from './engine-kind.ts';
 import { findJdk, type Jdk, program } from './jdk.ts';
 import { freePorts } from './ports.ts';
 
+export interface KafkaOptions {
+  /** TLS with a certificate of our own authority, and clients that sign in: with SASL, or with a certificate. */
+  security?: boolean;
+}
+
 export interface Kafka {
-  /** `127.0.0.1:9092` */
+  /** `127.0.0.1:9092`; with security: where clients sign in with SASL. */
   brokers: string[];
+  secured?: KafkaSecurity;
+}
+
+export interface KafkaSecurity {
+  /** Certificate, PEM, that the broker's is signed with. */
+  ca: string;
+  /** Users by mechanism. OAUTHBEARER takes any token that is not signed. */
+  plain: { username: string; password: string };
+  scram: { username: string; password: string };
+  /** Where clients sign in with a certificate, and the one to do so. */
+  certificate: KeyPair & { brokers: string[] };
 }
 
 const JAVA_VERSION = 17;
 /** Any 16 bytes in base64url will do; a random one that begins with `-` is taken for an option. */
 const CLUSTER_ID = 'cmVsYXl3YXRjaC10ZXN0cw';
 
-export const kafka: EngineKind<Kafka> = {
+export const kafka: EngineKind<Kafka, KafkaOptions> = {
   given() {
     const brokers = process.env.RELAYWATCH_KAFKA_BROKERS;
     return brokers ? { brokers: brokers.split(',').map((broker) => broker.trim()) } : null;
@@ -32,14 +50,18 @@ export const kafka: EngineKind<Kafka> = {
 
   install,
 
-  async plan(folder) {
+  async plan(folder, { security = false }) {
     const jdk = findJdk(JAVA_VERSION)!;
     const classPath = path.join(await install(), '*');
-    const [port, controllerPort] = await freePorts(2);
+    const [port, controllerPort, certificatePort] = await freePorts(3);
     const settingsFile = path.join(folder, 'server.properties');
-    const settings = Object.entries(settingsOf(folder, port, controllerPort));
+    const secured = security ? await secure(jdk, folder, certificatePort) : undefined;
+    const settings = Object.entries({
+      ...settingsOf(folder, port, controllerPort),
+      ...(secured === undefined ? {} : securitySettings(secured, folder, port, controllerPort)),
+    });
     writeFileSync(settingsFile, settings.map(([name, value]) => `${name}=${value}\n`).join(''));
-    await format(jdk, classPath, settingsFile);
+    await format(jdk, classPath, settingsFile, secured === undefined ? [] : scramUser(secured));
     giveToServers(folder);
     return {
       plan: {
@@ -53,7 +75,7 @@ export const kafka: EngineKind<Kafka> = {
         // The port is open long before the broker is registered.
         ready: { line: 'Kafka Server started' },
       },
-      address: { brokers: [`127.0.0.1:${port}`] },
+      address: { brokers: [`127.0.0.1:${port}`], secured },
     };
   },
 };
@@ -99,8 +121,49 @@ function settingsOf(folder: string, port: number, controllerPort: number): Recor
   };
 }
 
+/** Users, and certificates. */
+async function secure(jdk: Jdk, folder: string, certificatePort: number): Promise<KafkaSecurity> {
+  const { ca, server, client } = await certificates(jdk);
+  copyFileSync(server.keystore, path.join(folder, 'server.p12'));
+  writeFileSync(path.join(folder, 'ca.pem'), ca);
+  const user = (username: string) => ({ username, password: randomBytes(12).toString('hex') });
+  const certificate = { ...client, brokers: [`127.0.0.1:${certificatePort}`] };
+  return { ca, plain: user('planet'), scram: user('scarlet'), certificate };
+}
+
+/** Settings of listeners that ask who is there (Kafka documentation, "Security"). */
+function securitySettings(secured: KafkaSecurity, folder: string, port: number, controllerPort: number) {
+  const { plain, certificate } = secured;
+  const address = { CLIENTS: `127.0.0.1:${port}`, CERTIFICATES: certificate.brokers[0] };
+  const clients = Object.entries(address).map(([name, place]) => `${name}://${place}`);
+  const security = 'org.apache.kafka.common.security';
+  const login = (mechanism: string, module: string, options = '') => ({
+    [`listener.name.clients.${mechanism}.sasl.jaas.config`]: `${security}.${module} required${options};`,
+  });
+  return {
+    listeners: [...clients, `CONTROLLER://127.0.0.1:${controllerPort}`].join(','),
+    'advertised.listeners': clients.join(','),
+    'listener.security.protocol.map': 'CLIENTS:SASL_SSL,CERTIFICATES:SSL,CONTROLLER:PLAINTEXT',
+    'inter.broker.listener.name': 'CERTIFICATES',
+    'ssl.keystore.type': 'PKCS12',
+    'ssl.keystore.location': path.join(folder, 'server.p12'),
+    'ssl.keystore.password': KEYSTORE_PASSWORD,
+    'ssl.truststore.type': 'PEM',
+    'ssl.truststore.location': path.join(folder, 'ca.pem'),
+    'listener.name.certificates.ssl.client.auth': 'required',
+    'listener.name.clients.sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512,OAUTHBEARER',
+    ...login('plain', 'plain.PlainLoginModule', ` user_${plain.username}="${plain.password}"`),
+    ...login('scram-sha-512', 'scram.ScramLoginModule'),
+    ...login('oauthbearer', 'oauthbearer.OAuthBearerLoginModule', ' unsecuredLoginStringClaim_sub="broker"'),
+  };
+}
+
+function scramUser({ scram }: KafkaSecurity): string[] {
+  return ['--add-scram', `SCRAM-SHA-512=[name=${scram.username},password=${scram.password}]`];
+}
+
 /** Makes the folder of the data. */
-async function format(jdk: Jdk, classPath: string, settingsFile: string): Promise<void> {
-  const args = ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settingsFile];
+async function format(jdk: Jdk, classPath: string, settingsFile: string, users: string[]): Promise<void> {
+  const args = ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settingsFile, ...users];
   await promisify(execFile)(program(jdk, 'java'), ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', ...args]);
 }

@@ -27,7 +27,7 @@ const PROGRAMS: Record<string, string> = {
 };
 const PLATFORM = `${process.platform} ${process.arch}`;
 
-export const redis: EngineKind<Redis> = {
+export const redis: EngineKind<Redis, unknown> = {
   given() {
     const url = process.env.RELAYWATCH_REDIS_URL;
     return url ? { url } : null;
