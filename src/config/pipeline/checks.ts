@@ -12,7 +12,7 @@ type Section = 'inputs' | 'log' | 'state' | 'outputs' | 'jobs' | 'archive' | 'de
 /** Sections by role; the others, and `telemetry` and `cases`, may stand in every pipeline. */
 const SECTIONS: Record<Role, { needs: readonly Section[]; takes: readonly Section[] }> = {
   embedded: { needs: ['inputs', 'state', 'outputs'], takes: ['archive', 'detection'] },
-  ingest: { needs: ['inputs', 'log', 'state'], takes: ['jobs', 'archive'] },
+  ingest: { needs: ['inputs', 'log'], takes: ['state', 'jobs', 'archive'] },
   detect: { needs: ['log', 'state', 'outputs'], takes: ['jobs', 'detection'] },
   jobs: { needs: ['jobs', 'log', 'outputs', 'archive'], takes: ['state', 'detection'] },
 };
@@ -70,6 +70,10 @@ function choiceProblems({ file, data }: CheckedFile): PipelineProblem[] {
     const what =
       folder.tenant === undefined ? 'does not say whose exports these are' : 'says twice whose exports these are';
     problems.push(file.problem(['inputs', 'folder'], `${what}: give tenant: KEY, or tenant_from: subfolder`));
+  }
+  if (folder !== undefined && data.role === 'ingest' && data.state?.folder === undefined) {
+    const what = 'the role ingest needs state.folder, which remembers what of inputs.folder was handed over';
+    problems.push(file.problem(data.state === undefined ? ['role'] : ['state'], what));
   }
   if (data.inputs?.kafka !== undefined && data.role === 'embedded') {
     problems.push(file.problem(['inputs', 'kafka'], 'the embedded role reads a folder; the role ingest reads Kafka'));

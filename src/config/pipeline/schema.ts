@@ -138,11 +138,11 @@ const kafkaConnection = {
 const kafkaInput = z
   .strictObject({
     ...kafkaConnection,
-    topic: topic('Topic, or Event Hub, of EmailEvents.'),
-    group: text('Consumer group that relaywatch reads as.'),
+    topic: topic('Topic, or Event Hub, of the records.'),
+    group: text('Consumer group that relaywatch reads as; what it has committed is where the next worker goes on.'),
     tenant: tenantKey('Tenant that the events belong to.'),
   })
-  .describe('EmailEvents that Defender XDR streams to Event Hubs, or to any Kafka.');
+  .describe('JSON records, such as the EmailEvents that Defender XDR streams to Event Hubs, or to any Kafka.');
 
 const kafkaLog = z
   .strictObject({
