@@ -154,6 +154,8 @@ function securitySettings(secured: KafkaSecurity, folder: string, port: number, 
     'listener.name.clients.sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-512,OAUTHBEARER',
     ...login('plain', 'plain.PlainLoginModule', ` user_${plain.username}="${plain.password}"`),
     ...login('scram-sha-512', 'scram.ScramLoginModule'),
+    // Who signed in with a token has to sign in again before it expires.
+    'listener.name.clients.oauthbearer.connections.max.reauth.ms': 3_600_000,
     ...login('oauthbearer', 'oauthbearer.OAuthBearerLoginModule', ' unsecuredLoginStringClaim_sub="broker"'),
   };
 }

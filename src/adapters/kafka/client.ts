@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { constants, gzip, unzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import kafkajs from 'kafkajs';
 import { RelaywatchError } from '../../core/outcome.ts';
+import { bearerLogin } from './bearer.ts';
 import { mendRequestQueue } from './request-queue.ts';
 import { checkKafkaSettings, isAllowedHost, type KafkaSettings } from './settings.ts';
 
@@ -66,8 +67,8 @@ function tlsOptions({ ca, cert, key }: NonNullable<KafkaSettings['tls']>): tls.C
   return { ...(ca === null ? {} : { ca: [ca] }), ...(cert === null || key === null ? {} : { cert, key }) };
 }
 
-function saslOptions(sasl: NonNullable<KafkaSettings['sasl']>): kafkajs.SASLOptions {
-  if (sasl.mechanism === 'oauthbearer') return { mechanism: 'oauthbearer', oauthBearerProvider: sasl.token };
+function saslOptions(sasl: NonNullable<KafkaSettings['sasl']>): kafkajs.SASLOptions | kafkajs.Mechanism {
+  if (sasl.mechanism === 'oauthbearer') return bearerLogin(sasl.token);
   const { mechanism, username, password } = sasl;
   return { mechanism, username, password } as kafkajs.SASLOptions;
 }

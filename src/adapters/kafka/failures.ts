@@ -36,6 +36,9 @@ const REFUSED = [
 const CERTIFICATE =
   /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_|ERR_SSL_|ERR_OSSL_|HOSTNAME_MISMATCH|INVALID_CA)/;
 
+/** Alerts of TLS in which a broker says what is wrong with our certificate (OpenSSL's names, RFC 8446 6.2). */
+const OWN_CERTIFICATE = /_ALERT_(?:BAD_CERTIFICATE|CERTIFICATE_|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|UNKNOWN_CA)/;
+
 /** The error to stop with; null where waiting may help. */
 export function refusalOf(error: unknown, settings: KafkaSettings): RelaywatchError | null {
   for (const failure of causes(error)) {
@@ -48,7 +51,12 @@ export function refusalOf(error: unknown, settings: KafkaSettings): RelaywatchEr
 
 /** One line about an error, for a report of trouble. */
 export function troubleText(error: unknown): string {
-  const [failure] = causes(error);
+  const found = causes(error);
+  const [failure] = found;
+  // All that a broker says to whom it does not understand.
+  if (found.some(({ name }) => name === 'KafkaJSConnectionClosedError')) {
+    return 'the broker closed the connection (as when it stops, and where TLS or a login is missing)';
+  }
   const text =
     failure?.message === undefined || failure.message === '' ? String(failure?.name ?? error) : failure.message;
   return text.replaceAll(/\s+/g, ' ').slice(0, 300);
@@ -99,6 +107,13 @@ function explain(
       code: 'kafka_refused',
       message: `Kafka refuses a request: ${type === '' ? message : type}`,
       hint: 'Check the settings against those of the broker: session timeout, version, policies.',
+    };
+  }
+  if (typeof code === 'string' && OWN_CERTIFICATE.test(code)) {
+    return {
+      code: 'kafka_certificate',
+      message: `Kafka does not accept the certificate of this client, or misses one: ${code}`,
+      hint: 'Give a certificate with its key that an authority of the broker signed and that is still valid.',
     };
   }
   if (typeof code === 'string' && CERTIFICATE.test(code)) {

@@ -30,6 +30,10 @@ describe('errors of kafkajs', () => {
     ],
     [Object.assign(new Error('Connection error'), { code: 'SELF_SIGNED_CERT_IN_CHAIN' }), 'kafka_certificate'],
     [Object.assign(new Error('Connection error'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }), 'kafka_certificate'],
+    [
+      Object.assign(new Error('Connection error'), { code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' }),
+      'kafka_certificate',
+    ],
     [new RelaywatchError({ code: 'kafka_batch_damaged', message: 'm', hint: 'h' }), 'kafka_batch_damaged'],
   ])('%s is for a person: %s', (error, code) => {
     const wrapped = new kafkajs.KafkaJSNumberOfRetriesExceeded(error, { retryCount: 5, retryTime: 1 });
@@ -60,5 +64,7 @@ describe('errors of kafkajs', () => {
     expect(troubleText(new Error('two\nlines'))).toBe('two lines');
     expect(troubleText(new Error('x'.repeat(1_000))).length).toBe(300);
     expect(troubleText('text')).toBe('text');
+    const closed = Object.assign(new Error('Closed connection'), { name: 'KafkaJSConnectionClosedError' });
+    expect(troubleText(new Error('outside', { cause: closed }))).toContain('where TLS or a login is missing');
   });
 });
