@@ -9,6 +9,8 @@ import type { KafkaSettings } from './settings.ts';
 export interface KafkaProducerOptions {
   /** Is told, in a line, why messages are not taken at the moment. */
   onTrouble?: (trouble: string) => void;
+  /** Is told when they are taken again. */
+  onRecovered?: () => void;
 }
 
 /** Brokers take batches of 1 MiB unless told otherwise, all their messages and framing together. */
@@ -37,6 +39,7 @@ export class PatientProducer {
   /** What the messages are, in reports of trouble. */
   readonly #what: string;
   readonly #options: KafkaProducerOptions;
+  #isTroubled = false;
   #connection: { client: KafkaClient; producer: kafkajs.Producer } | null = null;
   /** What was handed over before; the next waits for it, failed or not, so that the order stays. */
   #before: Promise<unknown> = Promise.resolve();
@@ -89,6 +92,8 @@ export class PatientProducer {
       try {
         const producer = await this.#connected();
         await producer.send({ topic, acks: -1, messages });
+        if (this.#isTroubled) this.#options.onRecovered?.();
+        this.#isTroubled = false;
         return;
       } catch (error) {
         const refusal = refusalOf(error, this.#settings);
@@ -96,6 +101,7 @@ export class PatientProducer {
         await this.#disconnect();
         if (refusal !== null) throw refusal;
         stop.throwIfAborted();
+        this.#isTroubled = true;
         const rest = `trying again in ${Math.ceil(waitMs / 1000)} s`;
         this.#options.onTrouble?.(
           `Kafka (${brokers.join(', ')}) takes no ${this.#what}: ${troubleText(error)}; ${rest}`,

@@ -26,7 +26,7 @@ export function createKafkaRecordSource(settings: KafkaSettings, options: KafkaR
     entryOf: rawEntryOf,
     noteOf: (partition) => notes.get(partition) ?? '',
   });
-  const places = new CommittedPlaces(settings);
+  const places = new CommittedPlaces(settings, () => options.onRecovered?.());
   return {
     async run(handler, signal) {
       while (!signal.aborted) {
@@ -76,10 +76,13 @@ class PlacesUnknown extends Error {}
 /** What the group has committed, asked for all partitions at once when some are assigned. */
 class CommittedPlaces {
   readonly #settings: KafkaSettings;
+  readonly #onRecovered: () => void;
   #asking: Promise<Map<number, RecordPlace>> | null = null;
+  #isUnknown = false;
 
-  constructor(settings: KafkaSettings) {
+  constructor(settings: KafkaSettings, onRecovered: () => void) {
     this.#settings = settings;
+    this.#onRecovered = onRecovered;
   }
 
   /** Null where nothing is committed. */
@@ -96,14 +99,16 @@ class CommittedPlaces {
       const [{ partitions }] = await withAdmin(this.#settings, (admin) =>
         admin.fetchOffsets({ groupId: group, topics: [topic] }),
       );
+      if (this.#isUnknown) this.#onRecovered();
+      this.#isUnknown = false;
       const known = partitions.filter(({ offset }) => Number(offset) >= 0);
       return new Map(
         known.map(({ partition, offset, metadata }) => [partition, { offset: Number(offset), note: metadata ?? '' }]),
       );
     } catch (error) {
-      if (error instanceof RelaywatchError && error.code === 'kafka_unreachable')
-        throw new PlacesUnknown(error.message);
-      throw error;
+      if (!(error instanceof RelaywatchError) || error.code !== 'kafka_unreachable') throw error;
+      this.#isUnknown = true;
+      throw new PlacesUnknown(error.message);
     }
   }
 }

@@ -14,6 +14,8 @@ import type { KafkaSettings } from './settings.ts';
 export interface KafkaSourceOptions {
   /** Is told, in a line, what keeps entries from coming. */
   onTrouble?: (trouble: string) => void;
+  /** Is told when Kafka gives a sign of life again. */
+  onRecovered?: () => void;
   /** Wall time, milliseconds. */
   now?: () => number;
   /** How long nothing arrives before `idle` is called, milliseconds. */
@@ -58,7 +60,8 @@ export function createKafkaSource(settings: KafkaSettings, options: KafkaSourceO
 class KafkaSource implements EnvelopeSource {
   lastProgressMs: number;
   readonly #settings: KafkaSettings;
-  readonly #options: KafkaSourceOptions & Required<Omit<KafkaSourceOptions, 'entryOf' | 'noteOf'>>;
+  readonly #options: KafkaSourceOptions & Required<Omit<KafkaSourceOptions, 'entryOf' | 'noteOf' | 'onRecovered'>>;
+  #isTroubled = false;
   #lastGeneration = 0;
   /** By how much generations are ahead of the clock, milliseconds. */
   #leadMs = 0;
@@ -67,7 +70,11 @@ class KafkaSource implements EnvelopeSource {
     this.#settings = settings;
     // A member waits for two session timeouts while the group is shared out.
     const stuckMs = Math.max(20_000, settings.sessionTimeoutMs * 4);
-    this.#options = { onTrouble: () => {}, now: Date.now, idleMs: 1_000, stuckMs, ...options };
+    const onTrouble = (trouble: string) => {
+      this.#isTroubled = true;
+      options.onTrouble?.(trouble);
+    };
+    this.#options = { now: Date.now, idleMs: 1_000, stuckMs, ...options, onTrouble };
     this.lastProgressMs = this.#options.now();
   }
 
@@ -84,7 +91,9 @@ class KafkaSource implements EnvelopeSource {
       if (end.kind === 'fenced') this.#leadMs = Math.max(1_000, this.#leadMs * 2);
       fruitless = end.achieved ? 0 : fruitless + 1;
       waitMs = end.achieved ? FIRST_WAIT_MS : Math.min(waitMs * 2, LONGEST_WAIT_MS);
-      onTrouble(`Kafka gives no envelopes: ${textOf(end)}; joining the group ${this.#settings.group} anew`);
+      onTrouble(
+        `Kafka gives nothing of ${this.#settings.topic}: ${textOf(end)}; joining the group ${this.#settings.group} anew`,
+      );
       if (fruitless >= FRUITLESS_MEMBERS && end.kind !== 'fenced' && (await this.#answers())) throw this.#stuck(end);
       await sleep(waitMs, undefined, { signal }).catch(() => {});
     }
@@ -95,6 +104,8 @@ class KafkaSource implements EnvelopeSource {
     const membership = new Membership(this.#settings, this.#options, handler, {
       alive: () => {
         this.lastProgressMs = this.#options.now();
+        if (this.#isTroubled) this.#options.onRecovered?.();
+        this.#isTroubled = false;
       },
       generation: (memberId) => this.#generation(memberId),
     });

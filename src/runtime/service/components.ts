@@ -43,26 +43,24 @@ export async function openCheckpoints(pipeline: Pipeline, onTrouble: OnTrouble):
 
 export async function openSink(pipeline: Pipeline, onTrouble: OnTrouble): Promise<EnvelopeSink> {
   const { createKafkaSink } = await import('../../adapters/kafka/sink.ts');
-  return createKafkaSink(kafkaSettings(logOf(pipeline)), { onTrouble: (trouble) => onTrouble('kafka', trouble) });
+  return createKafkaSink(kafkaSettings(logOf(pipeline)), troublesOf('kafka', onTrouble));
 }
 
 export async function openSource(pipeline: Pipeline, onTrouble: OnTrouble): Promise<EnvelopeSource> {
   const { createKafkaSource } = await import('../../adapters/kafka/source.ts');
-  return createKafkaSource(kafkaSettings(logOf(pipeline)), { onTrouble: (trouble) => onTrouble('kafka', trouble) });
+  return createKafkaSource(kafkaSettings(logOf(pipeline)), troublesOf('kafka', onTrouble));
 }
 
 /** Where the detectors put entries of the log that they cannot use. */
 export async function openDeadLetters(pipeline: Pipeline, onTrouble: OnTrouble): Promise<DeadEntrySink> {
   const { createKafkaDeadLetters } = await import('../../adapters/kafka/dead-letters.ts');
   const log = logOf(pipeline);
-  return createKafkaDeadLetters(kafkaSettings(log), log.deadLetterTopic, {
-    onTrouble: (trouble) => onTrouble('kafka', trouble),
-  });
+  return createKafkaDeadLetters(kafkaSettings(log), log.deadLetterTopic, troublesOf('kafka', onTrouble));
 }
 
 export async function openRecordSource(input: KafkaInput, onTrouble: OnTrouble): Promise<RecordSource> {
   const { createKafkaRecordSource } = await import('../../adapters/kafka/records-source.ts');
-  return createKafkaRecordSource(kafkaSettings(input), { onTrouble: (trouble) => onTrouble('kafka', trouble) });
+  return createKafkaRecordSource(kafkaSettings(input), troublesOf('ingest', onTrouble));
 }
 
 export async function openJobs(pipeline: Pipeline, onTrouble: OnTrouble): Promise<JobQueue> {
@@ -86,6 +84,13 @@ export function profilesOf({ tenants, detection }: Pipeline): Map<string, Tenant
 export function logOf(pipeline: Pipeline): KafkaLog {
   if (pipeline.log === null) throw missing(pipeline, 'log');
   return pipeline.log;
+}
+
+function troublesOf(component: string, onTrouble: OnTrouble) {
+  return {
+    onTrouble: (trouble: string) => onTrouble(component, trouble),
+    onRecovered: () => onTrouble(component, null),
+  };
 }
 
 /** The settings as the client takes them, with the texts of secrets. */
