@@ -305,6 +305,9 @@ outputs: { folder: { path: out } }
     for (const { partition, high } of ends) {
       expect(partitions.find((one) => one.partition === partition)?.offset).toBe(high);
     }
+    await produce(30);
+    expect((await run(['run', '--once', 'event-hubs.yaml'], { cwd: folder })).status).toBe(0);
+    await eventually('the last rows are there', () => rows().size === sent + 1);
   }, 120_000);
 });
 

@@ -13,6 +13,11 @@ async function lines(text: string, files: Record<string, string> = {}): Promise<
 test('a good pipeline has no problem', async () => {
   expect(await lines(EMBEDDED)).toEqual([]);
   expect(await lines(DETECT)).toEqual([]);
+  // Kafka itself remembers how far its records are read.
+  const records = 'kafka: {brokers: ["127.0.0.1:9093"], topic: events, group: relaywatch, tenant: contoso}';
+  const tenants = 'tenants: [{key: contoso, accepted_domains: [contoso.example]}]';
+  const log = 'log: {kafka: {brokers: ["127.0.0.1:9092"]}}';
+  expect(await lines(`name: p\nrole: ingest\n${tenants}\ninputs: {${records}}\n${log}\n`)).toEqual([]);
 });
 
 test('a problem has all that a program needs', async () => {
@@ -93,6 +98,11 @@ describe('one mistake, one line', () => {
       'a section that the role needs',
       detect('state:\n  redis:\n    url: redis://127.0.0.1\n', ''),
       'p.yaml:2:7: role: the role detect needs the section state',
+    ],
+    [
+      'a folder without a memory',
+      `name: p\nrole: ingest\ntenants: [{key: contoso, accepted_domains: [contoso.example]}]\ninputs: {folder: {path: inbox, tenant: contoso}}\nlog: {kafka: {brokers: ["127.0.0.1:9092"]}}\n`,
+      'p.yaml:2:7: role: the role ingest needs state.folder, which remembers',
     ],
     [
       'two places for the state',
