@@ -13,6 +13,7 @@ import type { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheFolder } from './cache.ts';
+import { removeComposed } from './compose.ts';
 import { isAlive } from './processes.ts';
 import { endServer, type ServerPlan, startServer } from './server.ts';
 
@@ -45,7 +46,7 @@ export async function openSet(): Promise<EngineSet> {
   const keeper = spawn(process.execPath, [KEEPER, setsFolder(), id], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
-    env: { PATH: process.env.PATH },
+    env: keeperEnvironment(),
   });
   await once(keeper, 'spawn');
   const folder = path.join(setsFolder(), `${id}-${keeper.pid}`);
@@ -60,6 +61,7 @@ export async function openSet(): Promise<EngineSet> {
     folder,
     async close() {
       await removeSet(folder);
+      if (keeper.exitCode !== null) return;
       keeper.ref();
       const ended = once(keeper, 'exit');
       pipe.end();
@@ -76,10 +78,22 @@ export async function endAbandonedSets(): Promise<void> {
   }
 }
 
-/** Ends the servers of a set and deletes its folder. */
+/** The keeper takes containers down too: the client of Docker finds its server with these. */
+function keeperEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => ['PATH', 'HOME'].includes(name) || /^DOCKER_/.test(name));
+  return Object.fromEntries(kept);
+}
+
+/** Ends the servers and containers of a set and deletes its folder. Where containers stay, so does the folder. */
 export async function removeSet(folder: string): Promise<void> {
   for (const entry of existsSync(folder) ? readdirSync(folder, { withFileTypes: true }) : []) {
     if (entry.isDirectory()) await endServer(path.join(folder, entry.name));
+  }
+  try {
+    await removeComposed(folder);
+  } catch (error) {
+    process.stderr.write(`Containers of the tests stay until the next run: ${(error as Error).message}\n`);
+    return;
   }
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }

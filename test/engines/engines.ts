@@ -1,9 +1,10 @@
 /**
- * Kafka, Elasticsearch and Redis for tests. Where each comes from: from an address in the environment,
- * else from a server of our own on 127.0.0.1, with files from Maven.
+ * Kafka, Elasticsearch and Redis for tests. Where each comes from: from an address in the environment, else from
+ * Docker Compose, else from a server of our own on 127.0.0.1, with files from Maven.
  */
 
 import { fingerprint } from './artifacts.ts';
+import { composedAddress } from './compose.ts';
 import { type Elasticsearch, type ElasticsearchOptions, elasticsearch } from './elasticsearch.ts';
 import type { EngineKind } from './engine-kind.ts';
 import { openSet, type Server, serverOf } from './engine-set.ts';
@@ -42,11 +43,11 @@ export type OwnEngines<W extends Wanted> = {
 
 /**
  * Engines of a set, started if they are not there yet: the same ones for everybody who asks for the
- * same. An address from the environment goes first, unless special options are asked for.
+ * same. An address from the environment goes first, then a container, unless special options are asked for.
  */
 export async function startEngines<const W extends Wanted>(wanted: W, set: string): Promise<Engines<W>> {
   const engines = await eachOf(wanted, async (name, options) => {
-    return given(name, options) ?? (await ownServer(set, name, options)).address;
+    return shared(name, options, set) ?? (await ownServer(set, name, options)).address;
   });
   return engines as Engines<W>;
 }
@@ -71,6 +72,12 @@ export async function startOwnEngines<const W extends Wanted>(
 /** The address that the environment gives for an engine; null when it gives none, or none that will do. */
 export function given(name: EngineName, options: Options = true): Address | null {
   return options === true ? kindOf(name).given() : null;
+}
+
+/** The address of an engine that is there without a server of our own: given, or in a container of the set. */
+export function shared(name: EngineName, options: Options, set: string | null): Address | null {
+  if (options !== true) return null;
+  return given(name) ?? (set === null ? null : composedAddress(set, name));
 }
 
 /** What this machine lacks to run an engine of our own; null when it lacks nothing. */

@@ -4,13 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { startComposed } from './compose.ts';
 import { openSet } from './engine-set.ts';
-import { ENGINES, type EngineName, installEngine, whyMissing } from './engines.ts';
+import { ENGINES, type EngineName, given, installEngine, whyMissing } from './engines.ts';
 import { type MissingEngines, notProven, readSkipped } from './skipped.ts';
 
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const set = await openSet().catch((error: Error) => error);
   const notes = set instanceof Error ? mkdtempSync(path.join(os.tmpdir(), 'relaywatch-tests-')) : set.folder;
+  if (!(set instanceof Error)) {
+    await startComposed(
+      set.folder,
+      ENGINES.filter((name) => given(name) === null),
+    );
+  }
   const missing: MissingEngines = {};
   for (const name of ENGINES) {
     const reason = set instanceof Error ? set.message : await whyNotReady(name);

@@ -5,8 +5,8 @@ import {
   ENGINES,
   type EngineName,
   type Engines,
-  given,
   type OwnEngines,
+  shared,
   startEngines,
   startOwnEngines,
   type Wanted,
@@ -65,10 +65,10 @@ export function describeWithOwnEngines<const W extends Wanted>(
 }
 
 function missingOf(wanted: Wanted, mayBeGiven: boolean): EngineName[] {
-  const { missing } = inject('engines');
+  const { missing, set } = inject('engines');
   return ENGINES.filter((name) => {
     const options = wanted[name];
-    return options !== undefined && missing[name] !== undefined && !(mayBeGiven && given(name, options) !== null);
+    return options !== undefined && missing[name] !== undefined && !(mayBeGiven && shared(name, options, set) !== null);
   });
 }
 
