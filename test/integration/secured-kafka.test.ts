@@ -1,6 +1,7 @@
 /** Kafka behind TLS, with clients that sign in; and what is said where they cannot. */
 
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import type { KafkaSasl, KafkaSettings } from '../../src/adapters/kafka/settings.ts';
@@ -74,6 +75,33 @@ describeWithOwnEngines('Secured Kafka', { kafka: { security: true } }, (engines)
     token: async () => ({ value: value() }),
   });
 
+  test('signs in again before a token expires, and nobody notices', async () => {
+    let tokens = 0;
+    // Members sign in again 10 s before it is time.
+    const own = settings({
+      sasl: withToken(() => {
+        tokens++;
+        return token(13);
+      }),
+    });
+    await setupKafka(own, SETUP);
+    const troubles: string[] = [];
+    const onTrouble = (trouble: string) => troubles.push(trouble);
+    const sink = createKafkaSink(own, { onTrouble });
+    onTestFinished(() => sink.close());
+    const reader = new Recorder();
+    start(createKafkaSource(own, { onTrouble, idleMs: 200 }), reader);
+    await until('there is a member', () => reader.named('idle').length > 0);
+    const before = tokens;
+    for (let line = 0; line < 20; line++) {
+      await sink.send([envelope('contoso', line)]);
+      await sleep(300);
+    }
+    await until('all is read', () => reader.received().length === 20);
+    expect(tokens).toBeGreaterThan(before + 1);
+    expect(troubles).toEqual([]);
+  });
+
   test.each<[string, string, RegExp, () => Partial<KafkaSettings>]>([
     ['a wrong password', 'kafka_login', /password/, () => ({ sasl: { ...plain(), password: wrong() } as KafkaSasl })],
     [
@@ -143,6 +171,22 @@ describeWithOwnEngines('Secured Kafka', { kafka: { security: true } }, (engines)
     await expect(setupKafka(own, SETUP)).rejects.toMatchObject({ code: 'kafka_settings' });
     expect(() => createKafkaSink(own)).toThrow('plain text');
     expect(() => createKafkaSource(own)).toThrow('plain text');
+  });
+
+  test('takes those who were signed in again after kill -9', async () => {
+    const own = settings({ sasl: scram() });
+    await setupKafka(own, SETUP);
+    const sink = createKafkaSink(own);
+    onTestFinished(() => sink.close());
+    const reader = new Recorder();
+    start(createKafkaSource(own, { idleMs: 200 }), reader);
+    await sink.send([envelope('contoso', 0)]);
+    await until('the first is read', () => reader.lines().get('contoso')?.includes(0) ?? false);
+    await engines().kafka.server.kill();
+    const sent = sink.send([envelope('contoso', 1)]);
+    await engines().kafka.server.restart();
+    await sent;
+    await until('the second is read', () => reader.lines().get('contoso')?.includes(1) ?? false);
   });
 });
 

@@ -119,6 +119,9 @@ jobs:
     const doctor = await relaywatch('doctor', 'detect.yaml', 'jobs.yaml');
     expect(doctor.status, doctor.stdout + doctor.stderr).toBe(0);
 
+    const lint = await relaywatch('lint', 'detect.yaml', 'jobs.yaml');
+    expect(lint.status, lint.stdout + lint.stderr).toBe(0);
+
     const workers = ['jobs.yaml', 'detect.yaml'].map((pipeline) => service.worker(pipeline));
     const submitted = await relaywatch('submit', '--pipeline', 'jobs.yaml', '--tenant', TENANT, tenant.parts[0]);
     expect(submitted.status, submitted.stderr).toBe(0);
