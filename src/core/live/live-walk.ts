@@ -101,10 +101,11 @@ export class LiveWalk {
       else this.#pairs.merge(index, observation);
       return;
     }
-    const known = this.#sealed.observe(observation.words, 0, timeMs);
-    if (known !== 'unknown') {
-      if (known === 'duplicate') this.#count(observation, 'duplicate');
-      else this.#late(observation, known === 'updated' ? 'updated' : 'duplicate', timeMs);
+    const { answer, knownMs } = this.#sealed.observe(observation.words, 0, timeMs);
+    if (answer !== 'unknown') {
+      if (answer === 'duplicate') this.#count(observation, 'duplicate');
+      // The sealed walk has the pair at the known time: from the earlier one on it may be different.
+      else this.#late(observation, answer === 'updated' ? 'updated' : 'duplicate', Math.min(knownMs, timeMs));
       return;
     }
     if (isBehind) {

@@ -15,6 +15,14 @@ const STATUS_STEPS = 256;
 /** What a row behind the seal is to us: nothing new, another status or an earlier time, or a pair never seen. */
 export type SealedAnswer = 'duplicate' | 'updated' | 'earlier' | 'unknown';
 
+/** `knownMs` is the time at which the sealed state has the pair; infinite where it has none. */
+export interface SealedObservation {
+  answer: SealedAnswer;
+  knownMs: number;
+}
+
+const UNKNOWN: SealedObservation = { answer: 'unknown', knownMs: Number.POSITIVE_INFINITY };
+
 export class SealedPairs {
   readonly #pairs = new HashTable();
 
@@ -25,19 +33,19 @@ export class SealedPairs {
   }
 
   /** Compares an observation with what is remembered, and remembers what it adds. */
-  observe(words: Uint32Array, base: number, timeMs: number): SealedAnswer {
+  observe(words: Uint32Array, base: number, timeMs: number): SealedObservation {
     const lo = pairLo(words, base);
     const hi = pairHi(words, base);
     const known = this.#pairs.get(lo, hi);
-    if (known === undefined) return 'unknown';
+    if (known === undefined) return UNKNOWN;
     const statuses = (words[base + FLAGS] >>> STATUSES_SEEN_SHIFT) & (STATUS_STEPS - 1);
     const knownStatuses = known % STATUS_STEPS;
     const knownMs = Math.floor(known / STATUS_STEPS);
     const isEarlier = timeMs < knownMs;
     const isUpdated = (knownStatuses | statuses) !== knownStatuses;
-    if (!isEarlier && !isUpdated) return 'duplicate';
+    if (!isEarlier && !isUpdated) return { answer: 'duplicate', knownMs };
     this.#pairs.set(lo, hi, Math.min(knownMs, timeMs) * STATUS_STEPS + (knownStatuses | statuses));
-    return isUpdated ? 'updated' : 'earlier';
+    return { answer: isUpdated ? 'updated' : 'earlier', knownMs };
   }
 
   /** Forgets pairs whose day was sealed more than ten days before `sealedMs`. */

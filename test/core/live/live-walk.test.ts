@@ -140,4 +140,19 @@ describe('a walk over rows that keep arriving', () => {
     subject.settle();
     expect(subject.documents()).toBe(expected);
   });
+
+  it('asks for a rescan from the time at which a sealed pair is known, however late its copy says it was', () => {
+    const subject = new Subject();
+    subject.take(rows);
+    subject.settle();
+    const copy = { ...rows[0], time: subject.live.openFromMs + HOUR_MS };
+    expect(timeOf(rows[0].time)).toBeLessThan(subject.live.openFromMs - DAY_MS);
+    subject.take([copy]);
+    expect(subject.live.takeLateFromMs()).toBe(Number.POSITIVE_INFINITY);
+    subject.take([{ ...copy, status: 'failed' }]);
+    expect(subject.live.takeLateFromMs()).toBe(timeOf(rows[0].time));
+    const earlierMs = timeOf(rows[0].time) - HOUR_MS;
+    subject.take([{ ...rows[0], time: earlierMs }]);
+    expect(subject.live.takeLateFromMs()).toBe(earlierMs);
+  });
 });
