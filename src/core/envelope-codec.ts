@@ -6,7 +6,7 @@
  */
 
 import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { ENVELOPE_BYTES, ENVELOPE_SCHEMA, type Envelope } from './envelope.ts';
+import { ENVELOPE_SCHEMA, type Envelope, LARGEST_PAYLOAD_BYTES } from './envelope.ts';
 import { HeaderProblem, readHeader } from './envelope-header.ts';
 import { RelaywatchError } from './outcome.ts';
 
@@ -16,11 +16,6 @@ export interface EncodedEnvelope {
   body: Uint8Array;
 }
 
-/**
- * The largest payload: an envelope that was almost full when a record of the greatest length came. A record
- * has at most 1 MiB of text, which UTF-16 doubles.
- */
-export const LARGEST_PAYLOAD_BYTES = ENVELOPE_BYTES + 2 * 1_048_576;
 const LARGEST_HEADER_BYTES = 1_048_576;
 /** The largest payload fits into a window of 2^22 bytes: a frame that asks for more memory is refused. */
 const LARGEST_WINDOW_LOG = 22;

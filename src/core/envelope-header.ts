@@ -3,15 +3,25 @@
  * that are not known are ignored. A field that is missing or of another kind is said by its path.
  */
 
-import type { EnvelopeFile, EnvelopeHeader, EnvelopeLayout, FileEndHeader, RowsHeader } from './envelope.ts';
+import {
+  type EnvelopeFile,
+  type EnvelopeHeader,
+  type EnvelopeLayout,
+  type FileEndHeader,
+  LARGEST_PAYLOAD_BYTES,
+  type RowsHeader,
+} from './envelope.ts';
 import type { DateOrder } from './event-time.ts';
 import { DEAD_LETTER_CODES, REFUSAL_CODES } from './outcome.ts';
 import type { DeadLetter } from './ports.ts';
+import { LARGEST_OFFSET } from './record.ts';
 
 const MAX_TENANT_CHARACTERS = 256;
 const MAX_NAME_CHARACTERS = 4_096;
 const MAX_COLUMNS = 4_096;
 const MAX_WARNINGS = 10_000;
+/** Every record of the payload has a position, which holds its offset. */
+const MAX_OFFSET = LARGEST_OFFSET - LARGEST_PAYLOAD_BYTES;
 const SHA256 = /^[0-9a-f]{64}$/;
 const DATE_ORDERS: readonly DateOrder[] = ['mdy', 'dmy', 'ymd'];
 const SHAPES = ['csv', 'json'] as const;
@@ -37,7 +47,7 @@ function readRows(common: { schema: number; tenant: string; file: EnvelopeFile }
     kind: 'rows',
     ...common,
     layout: readLayout(fields.object('layout')),
-    offset: fields.integer('offset', 0),
+    offset: fields.integer('offset', 0, MAX_OFFSET),
     line: fields.integer('line', 0),
     records: fields.integer('records', 0),
   };
@@ -67,7 +77,7 @@ function readRefusal(fields: Fields): DeadLetter {
   return {
     code: fields.oneOf('code', DEAD_LETTER_CODES),
     reason: fields.text('reason'),
-    offset: fields.integer('offset', 0),
+    offset: fields.integer('offset', 0, LARGEST_OFFSET),
     length: fields.integer('length', 0),
     line: fields.integer('line', 0),
   };

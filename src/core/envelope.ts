@@ -12,6 +12,11 @@ export const ENVELOPE_SCHEMA = 1;
 /** Bounds of one envelope: rows, and bytes before compression. */
 export const ENVELOPE_ROWS = 500;
 export const ENVELOPE_BYTES = 262_144;
+/**
+ * The largest payload: an envelope that was almost full when a record of the greatest length came. A record
+ * has at most 1 MiB of text, which UTF-16 doubles.
+ */
+export const LARGEST_PAYLOAD_BYTES = ENVELOPE_BYTES + 2 * 1_048_576;
 
 /** How the rows of a file are read; everything that a reader needs besides the bytes. */
 export interface EnvelopeLayout {

@@ -3,8 +3,14 @@
 import { crc32, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Envelope, EnvelopeHeader, FileEndHeader, RowsHeader } from '../../src/core/envelope.ts';
-import { decodeEnvelope, encodeEnvelope, LARGEST_PAYLOAD_BYTES } from '../../src/core/envelope-codec.ts';
+import {
+  type Envelope,
+  type EnvelopeHeader,
+  type FileEndHeader,
+  LARGEST_PAYLOAD_BYTES,
+  type RowsHeader,
+} from '../../src/core/envelope.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../src/core/envelope-codec.ts';
 import { RelaywatchError } from '../../src/core/outcome.ts';
 
 const SEED = Number(process.env.RELAYWATCH_SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -66,6 +72,9 @@ function problemOf(header: Uint8Array, body: Uint8Array): { code: string; messag
   }
   throw new Error('it was taken for an envelope');
 }
+
+/** Positions of records have 44 bits, and the last one may be at the end of the largest payload. */
+const LARGEST_START = 2 ** 44 - 1 - LARGEST_PAYLOAD_BYTES;
 
 const refusal = { code: 'too_long', reason: 'a record may have 1048576 bytes', offset: 7, length: 9, line: 3 } as const;
 const envelopes: fc.Arbitrary<Envelope> = fc.record({
@@ -142,6 +151,11 @@ describe('an envelope', () => {
   const body = zstdCompressSync(bytes('a,b'));
   const checks = { length: 3, crc32: crc32(bytes('a,b')).toString(16).padStart(8, '0') };
 
+  test('begins where its last record still has a position', () => {
+    const last = { ...ROWS, offset: LARGEST_START };
+    expect(decodeEnvelope(sealed({ ...last, ...checks }, body), body).header).toEqual(last);
+  });
+
   test('may have fields that nobody knows', () => {
     const { header } = decodeEnvelope(sealed({ ...ROWS, ...checks, later: { on: true } }, body), body);
     expect(header).toEqual(ROWS);
@@ -164,7 +178,9 @@ describe('an envelope', () => {
     [{ kind: 'row' }, 'its kind is none of rows, file_end'],
     [{ file: null }, 'its file is no object'],
     [{ file: { id: 'AB'.repeat(32), name: '' } }, 'its file.id is no SHA-256 in lower-case hex'],
-    [{ offset: -1 }, 'its offset is no whole number from 0 to 9007199254740991'],
+    [{ offset: -1 }, `its offset is no whole number from 0 to ${LARGEST_START}`],
+    [{ offset: LARGEST_START + 1 }, `its offset is no whole number from 0 to ${LARGEST_START}`],
+    [{ refusal: { ...refusal, offset: 2 ** 44 } }, `its refusal.offset is no whole number from 0 to ${2 ** 44 - 1}`],
     [{ records: 1.5 }, 'its records is no whole number from 0 to 9007199254740991'],
     [{ layout: { ...ROWS.layout, columns: ['a', 1] } }, 'its layout.columns is no list of texts'],
     [{ layout: { ...ROWS.layout, dateOrder: 'dym' } }, 'its layout.dateOrder is none of mdy, dmy, ymd'],
