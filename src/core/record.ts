@@ -81,7 +81,7 @@ export const RANK_CONNECTOR_SHIFT = 29;
 const FILE_SHIFT = 12;
 const HIGH_OFFSET_MASK = 0xfff;
 /** The largest offset that a position holds. */
-export const LARGEST_OFFSET = 2 ** 44 - 1;
+export const LARGEST_OFFSET = 0xfff_ffff_ffff;
 const TWO_32 = 4294967296;
 export const MAX_FILES = 1 << 20;
 
