@@ -8,6 +8,7 @@ import { lateRowsFinding } from '../detect/findings.ts';
 import { DETECTOR } from '../telemetry/telemetry.ts';
 import { openCheckpoints, openDeadLetters, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
 import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
+import { watchSpareMember } from './spare-member.ts';
 
 /** Entries that are not handed over for so long, although there are some, mean a worker that is stuck. */
 const STUCK_AFTER_MS = 300_000;
@@ -48,9 +49,11 @@ export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) =
   signal.addEventListener('abort', () => {
     sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => worker.abort());
   });
+  const { handler, stop } = watchSpareMember(source, worker, () => telemetry.progress(DETECTOR));
   try {
-    await source.run(worker, signal);
+    await source.run(handler, signal);
   } finally {
+    stop();
     worker.abort();
     await Promise.allSettled([outputs.close(), checkpoints.close(), deadEntries.close(), jobs?.close()]);
   }

@@ -115,6 +115,7 @@ function observerOf(log: Log, metrics: Metrics, health: Health): DetectObserver 
       health.progress(DETECTOR);
       metrics.consumerLag(partition, entries);
     },
+    alive: () => health.progress(DETECTOR),
   };
 }
 

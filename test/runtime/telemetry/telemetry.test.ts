@@ -73,6 +73,7 @@ describe('health', () => {
       () => telemetry.observer.behind(0, 5),
       () => telemetry.observer.checkpointed(0, 7, 0),
       () => telemetry.observer.delivered(0, [], 0),
+      () => telemetry.observer.alive(0),
     ]) {
       nowMs += 900;
       step();
