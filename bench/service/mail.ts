@@ -95,10 +95,12 @@ export class Mail {
 /** Packs rows of one export into envelopes. */
 export class Packer {
   readonly #file: RowsHeader['file'];
+  readonly #tenant: string;
   #offset = ENHANCED_SUMMARY_HEADER.length + 2;
   #line = 2;
 
-  constructor(name: string) {
+  constructor(name: string, tenant = TENANT) {
+    this.#tenant = tenant;
     this.#file = { id: Buffer.from(name.padEnd(32, '.')).toString('hex').slice(0, 64), name };
   }
 
@@ -108,7 +110,7 @@ export class Packer {
     const header: RowsHeader = {
       kind: 'rows',
       schema: ENVELOPE_SCHEMA,
-      tenant: TENANT,
+      tenant: this.#tenant,
       file: this.#file,
       layout: {
         format: 'enhanced-summary',
@@ -142,7 +144,7 @@ export class Packer {
     const header: FileEndHeader = {
       kind: 'file_end',
       schema: ENVELOPE_SCHEMA,
-      tenant: TENANT,
+      tenant: this.#tenant,
       file: this.#file,
       ledger: {
         path: this.#file.name,
