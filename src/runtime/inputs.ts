@@ -60,8 +60,20 @@ export interface InputOptions {
   fileHashes?: boolean;
   /** Folder for copies of streams; the system's by default. */
   temporaryFolder?: string;
+  /** Files are judged as ingest and a detector judge them, each by itself, instead of all as one export. */
+  asIngested?: IngestRules;
   /** Where `-` reads from; the process's standard input by default. */
   standardInput?: Readable;
+}
+
+/** Rows of other organisations become dead letters; a file whose dates are ambiguous is refused alone. */
+export interface IngestRules {
+  /** Organisations of the tenant, lower case; empty for the known ones, or the first that a row names. */
+  organizations: readonly string[];
+  /** GUIDs and names that rows of the tenant are known to carry, lower case. */
+  knownOrganizations: { ids: readonly string[]; names: readonly string[] };
+  /** By path, where it was settled before. */
+  dateOrders: ReadonlyMap<string, DateOrder>;
 }
 
 export interface InputProgress {
@@ -134,7 +146,7 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
       const candidate = await lookAt(found, {
         wanted,
         createCsvReader,
-        dateOrder: options.dateOrder,
+        dateOrder: options.dateOrder ?? options.asIngested?.dateOrders.get(found.path) ?? null,
         nowMs: options.nowMs,
       });
       const { refused } = candidate;
@@ -151,12 +163,26 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
         missing.push({ path: folder, code: 'no_exports', message: noExports(folder, others) });
       }
     }
-    if (options.dateOrder === null) await settleDates(candidates, createCsvReader);
+    if (options.asIngested !== undefined) await settleEachDates(candidates, createCsvReader);
+    else if (options.dateOrder === null) await settleDates(candidates, createCsvReader);
     for (const candidate of candidates) refuseMostlyUnreadable(candidate);
     return await assemble(candidates, missing, warnings, options, createCsvReader, inputs.dispose);
   } catch (error) {
     await inputs.dispose();
     throw error;
+  }
+}
+
+/** Settles the dates of each file by what it says itself. */
+async function settleEachDates(candidates: readonly Candidate[], createCsvReader: CsvReaderFactory): Promise<void> {
+  for (const candidate of candidates) {
+    if (candidate.dateOrder !== null || candidate.refused !== null) continue;
+    try {
+      await settleDates([candidate], createCsvReader);
+    } catch (error) {
+      if (!(error instanceof RelaywatchError) || error.code !== 'ambiguous_dates') throw error;
+      candidate.refused = { code: 'ambiguous_dates', message: `${error.message}; ${error.hint}` };
+    }
   }
 }
 
@@ -312,13 +338,17 @@ async function assemble(
     ledgerFiles.push(line);
   }
   const hash = new KeyedHash(options.tenantKey);
+  const { asIngested } = options;
+  const known = asIngested?.knownOrganizations;
+  const organizations = { ids: [...(known?.ids ?? [])], names: [...(known?.names ?? [])] };
   const context: RowContext = {
     hash,
     addresses: new AddressReader(hash),
     domains: new Dictionary(hash),
     sources: new Dictionary(hash),
     connectors: new Dictionary(hash),
-    organizations: { ids: [], names: [] },
+    organizations,
+    ...(asIngested === undefined ? {} : { admits: admission(asIngested.organizations, organizations) }),
     sinceMs: options.sinceMs,
     untilMs: options.untilMs,
     nowMs: options.nowMs,
@@ -349,6 +379,17 @@ async function assemble(
       positions.close();
       await disposeInputs();
     },
+  };
+}
+
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Whose rows are the tenant's: those of the list, or without one of the first organisation that a row named. */
+function admission(admitted: readonly string[], known: RowContext['organizations']): (organization: string) => boolean {
+  return (organization) => {
+    if (admitted.length > 0) return admitted.includes(organization);
+    const names = GUID.test(organization) ? known.ids : known.names;
+    return names.length === 0 || names.includes(organization);
   };
 }
 

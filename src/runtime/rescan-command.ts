@@ -49,7 +49,16 @@ export async function runRescan(
   try {
     for (const profile of profilesOf(pipeline).values()) {
       if (!tenants.includes(profile.settings.key)) continue;
-      const report = await rescanArchive({ archive, profile, outputs, fromMs, toMs, dryRun, nowMs: Date.now() });
+      const report = await rescanArchive({
+        archive,
+        workFolder: archiveSettings.path,
+        profile,
+        outputs,
+        fromMs,
+        toMs,
+        dryRun,
+        nowMs: Date.now(),
+      });
       for (const { kind, id, message, mergedInto } of report.changes) {
         const into = mergedInto === null ? '' : ` (now part of ${mergedInto})`;
         stdout.write(`${terminalSafe(`${kind.padEnd(7)} ${id} ${message}${into}`)}\n`);
@@ -58,7 +67,7 @@ export async function runRescan(
       for (const warning of report.warnings) stderr.write(`${terminalSafe(warning)}\n`);
       const what = dryRun ? 'would change' : 'changed';
       stderr.write(
-        `${profile.settings.key}: ${report.changes.length} incidents ${what}, ${report.unchanged} stay as they are\n`,
+        `${profile.settings.key}: ${report.changes.length} incidents ${what}, ${report.unchanged + report.unseen} stay as they are\n`,
       );
     }
   } finally {

@@ -16,7 +16,7 @@ import type { AcceptedDomain, DetectionRange, TenantSettings } from '../core/set
 import type { ScanSummary } from '../core/summary.ts';
 import { TenantModel } from '../core/tenant.ts';
 import { Walk } from '../core/walk/walk.ts';
-import { type PreparedInputs, prepareInputs, readInputs } from './inputs.ts';
+import { type IngestRules, type PreparedInputs, prepareInputs, readInputs } from './inputs.ts';
 
 const MIB = 1_048_576;
 /** Memory that the process needs besides records: Node, buffers for reading, what the walk remembers. */
@@ -46,6 +46,12 @@ export interface ScanOptions {
   memoryMiB: number;
   /** Folder for spilled rows; the system's temporary folder by default. */
   temporaryFolder?: string;
+  /** Files are judged as ingest and a detector judge them; without it all files are one export of one tenant. */
+  asIngested?: IngestRules;
+  /** Told of every merged pair, in any order: the words of its record begin at `base`. */
+  onPair?: (words: Uint32Array, base: number) => void;
+  /** Reading stops when it aborts. */
+  signal?: AbortSignal;
   onProgress?: (progress: ScanProgress) => void;
 }
 
@@ -85,6 +91,7 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
     untilMs: options.range.untilMs,
     nowMs: options.range.nowMs,
     fileHashes: options.fileHashes,
+    asIngested: options.asIngested,
     temporaryFolder: options.temporaryFolder,
   });
   const spill = new SpillFolder(options.temporaryFolder);
@@ -113,18 +120,22 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     memoryBytes: Math.max(SMALLEST_TABLE_MIB, options.memoryMiB - PROCESS_MIB) * MIB,
     spill,
   });
-  await readInputs(prepared, collector, (progress) => options.onProgress?.({ phase: 'reading', ...progress }));
+  const onProgress = (progress: Omit<ScanProgress, 'phase'>) => options.onProgress?.({ phase: 'reading', ...progress });
+  await readInputs(prepared, collector, onProgress, { signal: options.signal });
 
+  if (options.asIngested === undefined) expectOneTenant(prepared);
   const organization = organizationOf(prepared);
   const inference = options.tenant.acceptedDomains === null ? new DomainInference() : null;
+  const { onPair } = options;
   collector.merge((words, base) => {
     inference?.add(words, base);
+    onPair?.(words, base);
   });
   const inferred = inference === null ? null : inference.domains(idTexts.domain);
   const accepted = new AcceptedDomains(
     expandAcceptedDomains(
       options.tenant.acceptedDomains ?? inferred ?? [],
-      organization?.name === undefined ? [] : [organization.name],
+      prepared.organizations.names,
       options.tenant.key,
     ),
   );
@@ -164,8 +175,7 @@ function nowOf(walk: Walk, range: DetectionRange): number {
   return walk.seen.lastMs ?? range.nowMs;
 }
 
-function organizationOf(prepared: PreparedInputs): { id?: string; name?: string } | null {
-  const { ids, names } = prepared.organizations;
+function expectOneTenant({ organizations: { ids, names } }: PreparedInputs): void {
   const several = ids.length > 1 ? ids : names.length > 1 ? names : null;
   if (several !== null) {
     throw new RelaywatchError({
@@ -175,6 +185,9 @@ function organizationOf(prepared: PreparedInputs): { id?: string; name?: string 
       exitCode: 2,
     });
   }
+}
+
+function organizationOf({ organizations: { ids, names } }: PreparedInputs): { id?: string; name?: string } | null {
   if (ids.length === 0 && names.length === 0) return null;
   return {
     ...(ids.length === 0 ? {} : { id: ids[0] }),

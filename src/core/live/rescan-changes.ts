@@ -1,7 +1,8 @@
 /**
  * What a rescan changes: its incidents against those that are stored. An id that is stored is never
  * renamed: an incident whose id would be another now adopts the stored one with which it shares half of
- * the stored evidence; a stored incident that nothing shares is gone.
+ * the stored evidence. A stored incident that nothing shares is gone where the rescan saw its rows and made
+ * no incident of them; where it did not see them it knows nothing, and what is stored stays.
  */
 
 import type { StoredIncident } from '../delivery.ts';
@@ -18,14 +19,23 @@ export type RescanChange =
   | { kind: 'new'; document: IncidentDocument }
   /** `document` carries the stored id. */
   | { kind: 'kept'; document: IncidentDocument; stored: StoredIncident }
-  | { kind: 'gone'; document: IncidentDocument; stored: StoredIncident; mergedInto: string | null };
+  | { kind: 'gone'; document: IncidentDocument; stored: StoredIncident; mergedInto: string | null }
+  /** Rows of the stored incident were not seen: it stays as it is. */
+  | { kind: 'unseen'; stored: StoredIncident };
 
 export function pairKey(row: Pick<EvidenceRow, 'message_trace_id' | 'recipient'>): string {
   return `${row.message_trace_id} ${row.recipient}`;
 }
 
-/** One change per incident found or stored; `stored` holds none that is retracted. */
-export function rescanChanges(stored: readonly StoredIncident[], found: readonly RescannedIncident[]): RescanChange[] {
+/**
+ * One change per incident found or stored; `stored` holds none that is retracted. `wasSeen` tells whether a
+ * row of stored evidence was among the rows of the rescan.
+ */
+export function rescanChanges(
+  stored: readonly StoredIncident[],
+  found: readonly RescannedIncident[],
+  wasSeen: (row: EvidenceRow) => boolean,
+): RescanChange[] {
   const made = new Map(found.map((one) => [one.document.event.id, one]));
   const oldestFirst = [...stored].sort((left, right) => (facts(left).detectedAt < facts(right).detectedAt ? -1 : 1));
   /** The stored incident that each of those found goes on. */
@@ -46,6 +56,7 @@ export function rescanChanges(stored: readonly StoredIncident[], found: readonly
     if (free === undefined) gone.push({ stored: one, heir: heirs[0] ?? null });
     else continued.set(free, one);
   }
+  const seenRows = (one: StoredIncident): number => evidenceOf(one).filter(wasSeen).length;
   const idOf = (one: RescannedIncident): string => {
     const known = continued.get(one);
     return known === undefined ? one.document.event.id : facts(known).id;
@@ -54,9 +65,14 @@ export function rescanChanges(stored: readonly StoredIncident[], found: readonly
     ...found.map((one): RescanChange => {
       const document = { ...one.document, event: { ...one.document.event, id: idOf(one) } };
       const known = continued.get(one);
-      return known === undefined ? { kind: 'new', document } : { kind: 'kept', document, stored: known };
+      if (known === undefined) return { kind: 'new', document };
+      // Smaller than it is stored, since not all of its rows are there.
+      const isSmaller = recipientsOf(document) < recipientsOf(known.document as unknown as IncidentDocument);
+      if (isSmaller && seenRows(known) < evidenceOf(known).length) return { kind: 'unseen', stored: known };
+      return { kind: 'kept', document, stored: known };
     }),
     ...gone.map(({ stored: one, heir }): RescanChange => {
+      if (heir === null && seenRows(one) * 2 <= evidenceOf(one).length) return { kind: 'unseen', stored: one };
       const mergedInto = heir === null ? null : idOf(heir);
       return { kind: 'gone', document: retractedDocument(machineDocument(one)), stored: one, mergedInto };
     }),
@@ -68,14 +84,22 @@ function sharesHalf(evidence: readonly string[], pairs: ReadonlySet<string>): bo
   return shared > 0 && shared * 2 >= evidence.length;
 }
 
-function facts({ document }: StoredIncident): { id: string; family: Family; detectedAt: string; evidence: string[] } {
-  const { event, relaywatch } = document as unknown as IncidentDocument;
-  const { family, detected_at: detectedAt, evidence } = relaywatch.incident;
-  return { id: event.id, family, detectedAt, evidence: evidence.map(pairKey) };
+function facts(stored: StoredIncident): { id: string; family: Family; detectedAt: string; evidence: string[] } {
+  const { event, relaywatch } = stored.document as unknown as IncidentDocument;
+  const { family, detected_at: detectedAt } = relaywatch.incident;
+  return { id: event.id, family, detectedAt, evidence: evidenceOf(stored).map(pairKey) };
+}
+
+function evidenceOf({ document }: StoredIncident): EvidenceRow[] {
+  return (document as unknown as IncidentDocument).relaywatch.incident.evidence;
+}
+
+function recipientsOf({ relaywatch }: IncidentDocument): number {
+  return relaywatch.incident.recipients;
 }
 
 /** The document as it was written, without what the store and people added. */
-function machineDocument({ document }: StoredIncident): IncidentDocument {
+export function machineDocument({ document }: StoredIncident): IncidentDocument {
   const { event, relaywatch, ...rest } = document as unknown as IncidentDocument;
   const { created: _created, ...machineEvent } = event as IncidentDocument['event'] & { created?: string };
   return { ...rest, event: machineEvent, relaywatch: { incident: relaywatch.incident } } as IncidentDocument;

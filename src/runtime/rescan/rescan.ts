@@ -1,20 +1,40 @@
 /** A rescan: the archive of a tenant scanned again, and what is stored brought to what it finds. */
 
-import type { AppendWrite, IncidentWrite, OutputStore, OutputWrite } from '../../core/delivery.ts';
+import type { AppendWrite, IncidentWrite, OutputStore, OutputWrite, StoredIncident } from '../../core/delivery.ts';
+import type { DateOrder } from '../../core/event-time.ts';
+import type { IncidentDocument } from '../../core/incident-document.ts';
 import { alertsOf, retraction } from '../../core/live/alerts.ts';
-import { pairKey, type RescanChange, rescanChanges } from '../../core/live/rescan-changes.ts';
+import { pairKey, type RescanChange, type RescannedIncident, rescanChanges } from '../../core/live/rescan-changes.ts';
 import { incidentToStore } from '../../core/stored-documents.ts';
 import type { TenantProfile } from '../detect/tenant-detector.ts';
+import type { IngestRules } from '../inputs.ts';
 import { scan } from '../scan.ts';
+import { WatchedRows } from './watched-rows.ts';
 
 /** Rows of an incident by which a stored one is known again. */
 const COMPARED_ROWS = 1_000;
 const MEMORY_MIB = 256;
+/** Ids that a warning names. */
+const SHOWN_IDS = 10;
+
+export interface RescanProfile extends TenantProfile {
+  /** Order of day and month in the tenant's exports; null for what each of them proves. */
+  dateOrder: DateOrder | null;
+}
+
+export interface RescanExport {
+  path: string;
+  /** Where it was settled when the export came; null for what it proves itself. */
+  dateOrder: DateOrder | null;
+}
 
 export interface RescanOptions {
-  profile: TenantProfile;
-  /** Export files: the archive of the tenant from its first row on, since baselines come from the past. */
-  paths: string[];
+  profile: RescanProfile;
+  /**
+   * Lays out the archive of the tenant, from its first row on, since baselines come from the past. Called after
+   * what is stored was read: exports are archived before their rows are, so that no stored row can be missing.
+   */
+  exports: () => Promise<RescanExport[]>;
   /** Incidents detected in `[fromMs, toMs)` are compared; `toMs` null for the present. */
   fromMs: number;
   toMs: number | null;
@@ -31,26 +51,82 @@ export interface RescanReport {
   /** What is new, changed or gone; nothing that stays as it is. */
   changes: { kind: 'new' | 'changed' | 'gone'; id: string; message: string; mergedInto: string | null }[];
   unchanged: number;
+  /** Stored incidents that were left as they are because the exports do not hold their rows. */
+  unseen: number;
   /** For people. */
   warnings: string[];
 }
 
+/** What a change writes, and what it takes to be stored before. */
+interface PlannedWrite {
+  write: IncidentWrite;
+  alerts: AppendWrite[];
+  before: StoredIncident | null;
+}
+
 export async function rescan(options: RescanOptions): Promise<RescanReport> {
   const { profile, outputs, fromMs, nowMs, signal } = options;
+  const tenant = profile.settings.key;
   const toMs = options.toMs ?? Number.MAX_SAFE_INTEGER;
+  const readStored = () => outputs.incidents(tenant, fromMs, toMs, signal);
+  const stored = byId(await readStored());
+  const standing = [...stored.values()].filter((one) => incidentOf(one).state !== 'retracted');
+  const watched = new WatchedRows(
+    tenant,
+    standing.flatMap((one) => incidentOf(one).evidence),
+  );
+  const { found, warnings } = await find(options, [...stored.values()], watched, toMs);
+  signal?.throwIfAborted();
+
+  const report: RescanReport = { changes: [], unchanged: 0, unseen: 0, warnings };
+  const planned: PlannedWrite[] = [];
+  const unseen: string[] = [];
+  for (const change of rescanChanges(standing, found, (row) => watched.wasSeen(row))) {
+    if (change.kind === 'unseen') {
+      unseen.push(idOf(change.stored));
+      continue;
+    }
+    const before = stored.get(change.kind === 'new' ? change.document.event.id : idOf(change.stored)) ?? null;
+    const write = writeOf(change, tenant, before);
+    if (change.kind === 'kept' && incidentToStore(write, before, nowMs) === null) {
+      report.unchanged++;
+      continue;
+    }
+    const kind = change.kind === 'kept' ? 'changed' : change.kind;
+    report.changes.push({ kind, id: write.id, message: change.document.message, mergedInto: write.mergedInto });
+    planned.push({ write, alerts: alertsFor(change, before, nowMs), before });
+  }
+  report.unseen = unseen.length;
+  if (unseen.length > 0) warnings.push(`${listed(unseen)}: left as stored, since rows are in no export of the archive`);
+  if (!options.dryRun && planned.length > 0) await deliver(planned, byId(await readStored()), outputs, report, signal);
+  return report;
+}
+
+/** The incidents that the exports make. */
+async function find(
+  options: RescanOptions,
+  stored: readonly StoredIncident[],
+  watched: WatchedRows,
+  toMs: number,
+): Promise<{ found: RescannedIncident[]; warnings: string[] }> {
+  const { profile, fromMs, nowMs } = options;
+  const exports = await options.exports();
+  if (exports.length === 0) return { found: [], warnings: [] };
   const scanned = await scan({
-    paths: options.paths,
+    paths: exports.map(({ path }) => path),
     tenant: profile.settings,
     range: { sinceMs: null, untilMs: null, reportSinceMs: fromMs, nowMs },
     format: null,
-    dateOrder: null,
+    dateOrder: profile.dateOrder,
     reader: 'js',
     evidenceRows: profile.evidenceRows,
     pointerRows: COMPARED_ROWS,
     memoryMiB: MEMORY_MIB,
     temporaryFolder: options.temporaryFolder,
+    asIngested: ingestRules(profile, exports, stored),
+    onPair: (words, base) => watched.see(words, base),
+    signal: options.signal,
   });
-  signal?.throwIfAborted();
   const pairs = new Map<string, Set<string>>();
   for (const row of scanned.evidence) {
     const known = pairs.get(row.incident);
@@ -60,44 +136,82 @@ export async function rescan(options: RescanOptions): Promise<RescanReport> {
   const found = scanned.incidents
     .filter((document) => Date.parse(document.relaywatch.incident.detected_at) < toMs)
     .map((document) => ({ document, pairs: pairs.get(document.event.id) ?? new Set<string>() }));
-  const stored = (await outputs.incidents(profile.settings.key, fromMs, toMs, signal)).filter(
-    ({ document }) => (document.relaywatch as { incident: { state: string } }).incident.state !== 'retracted',
-  );
-  const report: RescanReport = { changes: [], unchanged: 0, warnings: scanned.warnings };
-  const writes: OutputWrite[] = [];
-  for (const change of rescanChanges(stored, found)) {
-    const write = writeOf(change, profile.settings.key);
-    const current = change.kind === 'new' ? null : change.stored;
-    if (change.kind === 'kept' && incidentToStore(write, current, nowMs) === null) {
-      report.unchanged++;
-      continue;
-    }
-    const kind = change.kind === 'kept' ? 'changed' : change.kind;
-    report.changes.push({ kind, id: write.id, message: change.document.message, mergedInto: write.mergedInto });
-    writes.push(write, ...alertsFor(change, nowMs));
-  }
-  if (!options.dryRun && writes.length > 0) await deliverNew(outputs, writes, signal);
-  return report;
+  const refused = scanned.ledger.files.flatMap(({ refused: reason }) => (reason === null ? [] : [reason.message]));
+  return { found, warnings: [...scanned.warnings, ...refused] };
+}
+
+/** As the detector reads rows, which knows the organisation of the tenant that its incidents name. */
+function ingestRules(
+  { organizations }: RescanProfile,
+  exports: readonly RescanExport[],
+  stored: readonly StoredIncident[],
+): IngestRules {
+  const named = stored.flatMap(({ document }) => (document as unknown as IncidentDocument).organization ?? []);
+  const ids = new Set(named.flatMap(({ id }) => id ?? []));
+  const names = new Set(named.flatMap(({ name }) => name ?? []));
+  const dateOrders = new Map(exports.flatMap(({ path, dateOrder }) => (dateOrder === null ? [] : [[path, dateOrder]])));
+  return { organizations, knownOrganizations: { ids: [...ids], names: [...names] }, dateOrders };
 }
 
 /** The generation stays that of the stored document: the detector that wrote it may go on. */
-function writeOf(change: RescanChange, tenant: string): IncidentWrite {
+function writeOf(
+  change: Exclude<RescanChange, { kind: 'unseen' }>,
+  tenant: string,
+  before: StoredIncident | null,
+): IncidentWrite {
   const { document } = change;
-  const generation = change.kind === 'new' ? 0 : change.stored.generation;
   const mergedInto = change.kind === 'gone' ? change.mergedInto : null;
-  return { kind: 'incident', id: document.event.id, tenant, generation, document, mergedInto };
+  return { kind: 'incident', id: document.event.id, tenant, generation: before?.generation ?? 0, document, mergedInto };
 }
 
-function alertsFor(change: RescanChange, nowMs: number): AppendWrite[] {
-  return change.kind === 'gone' ? [retraction(change.document, 1, nowMs)] : alertsOf(change.document, 1, nowMs);
+/**
+ * Alerts of what a change tells. What opens again or is taken back once more is told by another number: the revision
+ * that it had, which no earlier alert of its kind has, and which stays the same when the rescan is tried again.
+ */
+function alertsFor({ kind, ...change }: RescanChange, before: StoredIncident | null, nowMs: number): AppendWrite[] {
+  const { document } = change as { document: IncidentDocument };
+  const revision = Math.max(1, before?.revision ?? 1);
+  if (kind === 'gone') return [retraction(document, revision, nowMs)];
+  return alertsOf(document, kind === 'new' ? revision : 1, nowMs);
 }
 
-/** Without alerts that were written before, in whatever index. */
-async function deliverNew(outputs: OutputStore, writes: readonly OutputWrite[], signal?: AbortSignal): Promise<void> {
+/** What a detector wrote since it was compared stays, and so do alerts that were written before, in whatever index. */
+async function deliver(
+  planned: readonly PlannedWrite[],
+  stored: ReadonlyMap<string, StoredIncident>,
+  outputs: OutputStore,
+  report: RescanReport,
+  signal?: AbortSignal,
+): Promise<void> {
+  const isStill = ({ write, before }: PlannedWrite) => stored.get(write.id)?.revision === before?.revision;
+  const overtaken = planned.filter((one) => !isStill(one)).map(({ write }) => write.id);
+  if (overtaken.length > 0) {
+    report.changes = report.changes.filter(({ id }) => !overtaken.includes(id));
+    report.unchanged += overtaken.length;
+    report.warnings.push(`${listed(overtaken)}: left as stored, since the detector has written since`);
+  }
+  const writes: OutputWrite[] = planned.filter(isStill).flatMap(({ write, alerts }) => [write, ...alerts]);
+  if (writes.length === 0) return;
   const alerts = writes.filter(({ kind }) => kind === 'alert').map(({ id }) => id);
   const known = await outputs.knownAlerts(alerts, signal);
-  await outputs.deliver(
-    writes.filter(({ kind, id }) => kind !== 'alert' || !known.has(id)),
-    signal,
-  );
+  const unknown = writes.filter(({ kind, id }) => kind !== 'alert' || !known.has(id));
+  const { refused } = await outputs.deliver(unknown, signal);
+  for (const { write, reason } of refused) report.warnings.push(`${write.id}: the store refuses it: ${reason}`);
+}
+
+function byId(stored: readonly StoredIncident[]): Map<string, StoredIncident> {
+  return new Map(stored.map((one) => [idOf(one), one]));
+}
+
+function idOf({ document }: StoredIncident): string {
+  return (document as unknown as IncidentDocument).event.id;
+}
+
+function incidentOf({ document }: StoredIncident): IncidentDocument['relaywatch']['incident'] {
+  return (document as unknown as IncidentDocument).relaywatch.incident;
+}
+
+function listed(ids: readonly string[]): string {
+  const shown = ids.slice(0, SHOWN_IDS).join(', ');
+  return ids.length > SHOWN_IDS ? `${shown} and ${ids.length - SHOWN_IDS} more` : shown;
 }

@@ -11,7 +11,7 @@ import type { EnvelopeSink, EnvelopeSource } from '../../core/envelope-log.ts';
 import type { JobQueue } from '../../core/jobs.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import type { RecordSource } from '../../core/record-log.ts';
-import type { TenantProfile } from '../detect/tenant-detector.ts';
+import type { RescanProfile } from '../rescan/rescan.ts';
 import { tokenSource } from './token-source.ts';
 
 /** Told, in a line, what keeps a part from working at the moment; null when it works again. */
@@ -72,11 +72,11 @@ export async function openJobs(pipeline: Pipeline, onTrouble: OnTrouble): Promis
 }
 
 /** The tenants of a pipeline by their key. */
-export function profilesOf({ tenants, detection }: Pipeline): Map<string, TenantProfile> {
+export function profilesOf({ tenants, detection }: Pipeline): Map<string, RescanProfile> {
   return new Map(
-    tenants.map(({ organizations, dateOrder: _dateOrder, ...settings }) => [
+    tenants.map(({ organizations, dateOrder, ...settings }) => [
       settings.key,
-      { settings, organizations, evidenceRows: detection.evidenceRows },
+      { settings, organizations, dateOrder, evidenceRows: detection.evidenceRows },
     ]),
   );
 }

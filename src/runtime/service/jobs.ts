@@ -21,7 +21,6 @@ export const runJobs: Service = async ({ pipeline, telemetry, now, signal }) => 
   const outputs = await openOutputs(pipeline, onTrouble);
   const archive = pipeline.archive === null ? null : createArchive(pipeline.archive.path);
   const profiles = profilesOf(pipeline);
-  const dateOrders = new Map(pipeline.tenants.map(({ key, dateOrder }) => [key, dateOrder]));
 
   async function handle(job: Job, context: JobContext): Promise<void> {
     const profile = profiles.get(job.tenant);
@@ -36,17 +35,29 @@ export const runJobs: Service = async ({ pipeline, telemetry, now, signal }) => 
           sink,
           sha256: job.sha256,
           nowMs: startedMs,
-          dateOrder: dateOrders.get(job.tenant) ?? null,
+          dateOrder: profile.dateOrder,
           resumeFrom,
           onProgress: ({ offset }) => context.save({ offset }),
           signal: context.signal,
         });
         telemetry.metrics.filesIngested(ledger.refused === null ? 'complete' : 'refused');
       } else {
-        if (archive === null) throw new JobRefused(`the pipeline ${pipeline.name} has no archive to rescan`);
+        if (archive === null || pipeline.archive === null)
+          throw new JobRefused(`the pipeline ${pipeline.name} has no archive to rescan`);
         const { fromMs, toMs } = job;
         const { signal: stop } = context;
-        await rescanArchive({ archive, profile, outputs, fromMs, toMs, dryRun: false, nowMs: startedMs, signal: stop });
+        const { warnings } = await rescanArchive({
+          archive,
+          workFolder: pipeline.archive.path,
+          profile,
+          outputs,
+          fromMs,
+          toMs,
+          dryRun: false,
+          nowMs: startedMs,
+          signal: stop,
+        });
+        for (const warning of warnings) telemetry.log.warn(warning, { action: 'rescan_warning', tenant: job.tenant });
       }
       telemetry.metrics.jobs(job.kind, 'done');
       telemetry.log.info('A job is done', {
