@@ -32,7 +32,7 @@ export interface RescanOptions {
   profile: RescanProfile;
   /**
    * Lays out the archive of the tenant, from its first row on, since baselines come from the past. Called after
-   * what is stored was read: exports are archived before their rows are, so that no stored row can be missing.
+   * what is stored was read: whole exports are archived before their rows are, so that none of these can be missing.
    */
   exports: () => Promise<RescanExport[]>;
   /** Incidents detected in `[fromMs, toMs)` are compared; `toMs` null for the present. */

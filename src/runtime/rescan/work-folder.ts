@@ -1,4 +1,4 @@
-/** A folder for the exports of one rescan, on the disk that holds the archive or the state. */
+/** A folder for exports that are unpacked for a rescan or made for the archive, on the disk that holds the archive or the state. */
 
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';

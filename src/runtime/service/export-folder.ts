@@ -1,4 +1,11 @@
-/** The folder into which exports are dropped: each goes to the archive first, then to the log. */
+/**
+ * The folder into which exports are dropped: each goes to the archive first, then to the log. What a growing export
+ * gains goes to the log first, and to the archive in pieces, at most every ten minutes; all of it once it rests.
+ *
+ * So a rescan may miss the last ten minutes of a growing export (up to an hour, until it counts as resting, where it
+ * stopped growing in between), and its last row. `archiveGrowth` before a rescan leaves but the last row, in the
+ * process that watches the folder. What was ingested from a topic is in no archive.
+ */
 
 import { mkdir } from 'node:fs/promises';
 import type { Archive } from '../../adapters/file/archive.ts';
@@ -8,6 +15,7 @@ import type { EnvelopeSink } from '../../core/envelope-log.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import { type GrowthPoint, type Ingested, ingestFile, ingestGrowth } from '../ingest/ingest-file.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { GrowthArchive } from './growth-archive.ts';
 
 export interface ExportFolderOptions {
   pipeline: Pipeline;
@@ -22,7 +30,17 @@ export interface ExportFolderOptions {
   onHandedOver: () => void;
 }
 
-export async function openExportFolder(options: ExportFolderOptions): Promise<FolderWatch> {
+export interface ExportFolder extends FolderWatch {
+  /** Brings what growing exports have gained into the archive; not during a look. */
+  archiveGrowth(): Promise<void>;
+}
+
+/** A growth point, and up to where the archive holds the rows. */
+interface ArchivedGrowthPoint extends GrowthPoint {
+  archivedTo?: number;
+}
+
+export async function openExportFolder(options: ExportFolderOptions): Promise<ExportFolder> {
   const { pipeline, sink, archive, telemetry, now, signal } = options;
   const { folder } = pipeline.inputs;
   if (folder === null) {
@@ -44,7 +62,10 @@ export async function openExportFolder(options: ExportFolderOptions): Promise<Fo
     noFollow: true,
     signal,
   });
-  const done = ({ ledger, growth }: Ingested, tenant: string) => {
+  const workFolder = pipeline.archive?.path;
+  const growthArchive =
+    archive === null || workFolder === undefined ? null : new GrowthArchive({ archive, workFolder, now, signal });
+  const done = ({ ledger }: Ingested, tenant: string): void => {
     options.onHandedOver();
     const outcome = ledger.refused === null ? 'complete' : 'refused';
     telemetry.metrics.filesIngested(outcome);
@@ -56,9 +77,8 @@ export async function openExportFolder(options: ExportFolderOptions): Promise<Fo
         count: ledger.records,
       },
     );
-    return growth === null ? null : { ...growth };
   };
-  return await openWatch({
+  const watch = await openWatch({
     path: folder.path,
     stateFolder: options.stateFolder,
     settleMs: folder.settleMs,
@@ -67,17 +87,31 @@ export async function openExportFolder(options: ExportFolderOptions): Promise<Fo
     onProblem: (name, problem) => telemetry.log.warn(`${name}: ${problem}`, { action: 'file_problem' }),
     async onFile({ path, name, tenant, sha256 }) {
       await archive?.put(tenant, path, { sha256, name, noFollow: true, signal });
-      return done(await ingestFile(path, { ...ingestOptions(tenant, name), sha256 }), tenant);
+      growthArchive?.whole({ tenant, name });
+      const ingested = await ingestFile(path, { ...ingestOptions(tenant, name), sha256 });
+      done(ingested, tenant);
+      const { growth } = ingested;
+      return growth === null ? null : { ...growth, ...(archive === null ? {} : { archivedTo: growth.offset }) };
     },
-    // A growing file is archived when it rests: until then what it gained is in the log alone.
     async onQuiet({ path, name, tenant, sha256 }) {
       await archive?.put(tenant, path, { sha256, name, noFollow: true, signal });
+      growthArchive?.whole({ tenant, name });
     },
     async onGrowth({ path, name, tenant, id, from }) {
-      const point = from as GrowthPoint | null;
-      return done(await ingestGrowth(path, id, point, ingestOptions(tenant, name)), tenant);
+      const point = from as ArchivedGrowthPoint | null;
+      const ingested = await ingestGrowth(path, id, point, ingestOptions(tenant, name));
+      done(ingested, tenant);
+      const { growth } = ingested;
+      if (growth === null) return null;
+      const archivedTo = await growthArchive?.grown({ path, name, tenant, id }, growth, point?.archivedTo ?? 0);
+      return { ...growth, ...(archivedTo === undefined ? {} : { archivedTo }) };
     },
   });
+  return {
+    look: () => watch.look(),
+    close: () => watch.close(),
+    archiveGrowth: async () => growthArchive?.catchUp(),
+  };
 }
 
 /** The first folder of a name is the tenant's key. */
