@@ -33,12 +33,17 @@ export interface JournalFiles {
   segmentOf(offset: number): SegmentPlace;
   /** Resolves when an entry is appended, after that time, or when `signal` aborts. */
   wait(timeoutMs: number, signal: AbortSignal): Promise<void>;
-  nextGeneration(): Promise<number>;
+  /** A generation greater than all before, and no less than `atLeast`. */
+  nextGeneration(atLeast: number): Promise<number>;
 }
 
 const PARTITION = 0;
 /** Bytes handed over at once; one entry more than that at most. */
 const BATCH_BYTES = 4_194_304;
+/** So many generations in a row that were too old, and the next one is too. */
+const FENCED_GENERATIONS = 3;
+/** Workers that read from Kafka take the clock's milliseconds times this: ours are to pass those of the past. */
+const GENERATIONS_PER_MS = 1_024;
 
 export class JournalSource implements EnvelopeSource {
   lastProgressMs: number;
@@ -49,6 +54,8 @@ export class JournalSource implements EnvelopeSource {
   /** The segment that is being read, and where in it the entry of an offset begins. */
   #reader: SegmentReader | null = null;
   #place = { offset: 0, position: 0 };
+  /** Generations in a row that were too old for what is stored. */
+  #fenced = 0;
 
   constructor(files: JournalFiles, options: JournalOptions) {
     this.#files = files;
@@ -60,7 +67,9 @@ export class JournalSource implements EnvelopeSource {
 
   async run(handler: PartitionHandler, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const generation = await this.#files.nextGeneration();
+      // The first one goes on from the last. Where what is stored is of another pipeline only the clock tells more.
+      const atLeast = this.#fenced === 0 ? 1 : this.#now() * GENERATIONS_PER_MS;
+      const generation = await this.#files.nextGeneration(atLeast);
       try {
         await this.#consume(handler, generation, signal);
         await handler.revoked(PARTITION);
@@ -68,6 +77,8 @@ export class JournalSource implements EnvelopeSource {
         await handler.revoked(PARTITION).catch(() => {});
         // Somebody else was here with this state; a newer generation of ours takes it back.
         if (!(error instanceof Fenced)) throw error;
+        this.#fenced++;
+        if (this.#fenced >= FENCED_GENERATIONS) throw tooOld(error, generation);
         await this.#files.wait(this.#idleMs, signal);
       } finally {
         await this.#reader?.close();
@@ -102,7 +113,10 @@ export class JournalSource implements EnvelopeSource {
         }
       } else {
         await files.wait(this.#idleMs, signal);
-        if (position === files.end && !signal.aborted) await handler.idle(PARTITION, generation);
+        if (position !== files.end || signal.aborted) continue;
+        await handler.idle(PARTITION, generation);
+        // All that there is was taken in and written.
+        this.#fenced = 0;
       }
     }
   }
@@ -136,6 +150,17 @@ export class JournalSource implements EnvelopeSource {
     }
     return entries;
   }
+}
+
+function tooOld(cause: Fenced, generation: number): RelaywatchError {
+  return new RelaywatchError({
+    code: 'newer_generation',
+    message: `${cause.message}: ${FENCED_GENERATIONS} generations in a row were too old for what is stored, the last one was ${generation}`,
+    hint:
+      'stop any other worker that writes to the same outputs or has the same state. If there is none, a worker whose ' +
+      'clock was ahead wrote there: correct the clock of this machine, or give the pipeline outputs and a state of its own',
+    cause,
+  });
 }
 
 function logEntry(offset: number, { parts, bytes }: FoundEntry): LogEntry {

@@ -127,13 +127,13 @@ class FileJournal implements Journal, JournalFiles {
     });
   }
 
-  async nextGeneration(): Promise<number> {
+  async nextGeneration(atLeast: number): Promise<number> {
     const file = path.join(this.#folder, GENERATION);
     const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '0';
       throw folderProblem(this.#folder, error);
     });
-    const generation = Number(text) + 1;
+    const generation = Math.max(Number(text) + 1, atLeast);
     if (!Number.isSafeInteger(generation)) {
       throw new RelaywatchError({
         code: 'journal_damaged',

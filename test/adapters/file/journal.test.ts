@@ -141,7 +141,7 @@ describe('journal', () => {
   });
 
   test('ends with the failure of its handler, and begins anew where it was fenced', async () => {
-    const journal = await openOne();
+    const journal = await openOne({ now: () => 1_800_000_000_000 });
     await journal.sink.send(linesOf(0, 3));
     const failing = new Recorder();
     const failure = new Error('the disk is full');
@@ -154,7 +154,54 @@ describe('journal', () => {
     const { stop } = start(journal.source, fenced);
     await until('all is read', () => fenced.received().length === 3);
     await stop();
-    expect(fenced.named('assigned').map(({ generation }) => generation)).toEqual([2, 3, 4]);
+    const nowMs = 1_800_000_000_000;
+    expect(fenced.named('assigned').map(({ generation }) => generation)).toEqual([2, nowMs * 1_024, nowMs * 1_024 + 1]);
+  });
+
+  test('takes a generation of the clock where the outputs hold documents of another pipeline', async () => {
+    const nowMs = 1_800_000_000_000;
+    const journal = await openOne({ now: () => nowMs });
+    await journal.sink.send(linesOf(0, 3));
+    // Documents that a worker of Kafka wrote a while ago.
+    const stored = (nowMs - 60_000) * 1_024 + 7;
+    const recorder = new Recorder();
+    recorder.during = ({ call, generation = 0 }) =>
+      call === 'entries' && generation < stored ? Promise.reject(new Fenced('Incident rwi-1')) : undefined;
+    const { stop } = start(journal.source, recorder);
+    await until('all is read', () => recorder.named('idle').length > 0);
+    await stop();
+    const generations = () => recorder.named('assigned').map(({ generation }) => generation);
+    expect(generations()).toEqual([1, nowMs * 1_024]);
+    await journal.close();
+    const next = start((await openOne({ now: () => nowMs - 86_400_000 })).source, recorder);
+    await until('it is opened again', () => generations().length === 3);
+    await next.stop();
+    expect(generations()[2]).toBe(nowMs * 1_024 + 1);
+  });
+
+  test('ends where the stores hold what is newer than any generation that it can take', async () => {
+    const journal = await openOne();
+    await journal.sink.send(linesOf(0, 3));
+    const recorder = new Recorder();
+    recorder.during = ({ call }) => (call === 'entries' ? Promise.reject(new Fenced('Incident rwi-1')) : undefined);
+    await expect(start(journal.source, recorder).ended).rejects.toMatchObject({
+      code: 'newer_generation',
+      message: expect.stringContaining('Incident rwi-1 belongs to a newer generation'),
+      hint: expect.stringContaining('outputs'),
+    });
+    expect(recorder.named('assigned').length).toBe(3);
+    expect(recorder.owned().size).toBe(0);
+  });
+
+  test('counts only the refusals that follow each other', async () => {
+    const journal = await openOne();
+    const recorder = new Recorder();
+    let idles = 0;
+    recorder.during = ({ call }) =>
+      call === 'idle' && ++idles % 3 === 0 ? Promise.reject(new Fenced('Incident rwi-1')) : undefined;
+    const { stop } = start(journal.source, recorder);
+    await until('it was fenced often', () => idles > 15);
+    await stop();
   });
 
   test('stops after the call under way', async () => {
