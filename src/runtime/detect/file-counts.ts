@@ -1,4 +1,12 @@
-/** The ledger of a detector: what became of the rows of every export, envelope by envelope. */
+/**
+ * The ledger of a detector: what became of the rows of every export, envelope by envelope.
+ *
+ * The log may have an envelope more than once: Kafka was asked again after an answer that was lost, an ingest worker
+ * was killed and its file begun again, a file was submitted a second time. What was counted is known by its bytes in
+ * the file, so repeats add nothing; the line of a file that comes again as a whole stays as it was. An envelope
+ * that is in part new counts as a whole, with the rows that it repeats among the duplicates: so does the last
+ * record of a growing file, which is sent again with what follows it.
+ */
 
 import { createHash } from 'node:crypto';
 import { formatTime, HOUR_MS } from '../../core/calendar.ts';
@@ -11,9 +19,13 @@ import { emptyRowCounts, type FileLedger } from '../../core/ledger.ts';
 const GROWTH_EVERY_MS = HOUR_MS;
 /** Ended exports that are remembered: an export that comes again goes on with its counts. */
 const ENDED_KEPT = 1000;
+/** Ranges of a file that are told apart. Above it the smallest hole is taken for counted. */
+const MOST_RANGES = 8;
 
 /** What one envelope adds. */
 export interface EnvelopeCounts {
+  /** Length of its payload. Where it is not said, no repeat is told. */
+  bytes?: number;
   read: number;
   accepted: number;
   duplicate: number;
@@ -30,6 +42,8 @@ interface CountedFile {
   firstMs: number | null;
   lastMs: number | null;
   hasEnded: boolean;
+  /** Ranges of its bytes that were counted, from `[0]` up to `[1]`, in order. Absent in states of earlier versions. */
+  counted?: [number, number][];
 }
 
 export type FileCountsState = CountedFile[];
@@ -62,9 +76,17 @@ export class FileCounts {
     return [...this.#files.values()].every(({ hasEnded }) => hasEnded);
   }
 
-  add({ file, layout, records }: RowsHeader, counts: EnvelopeCounts): void {
+  /** Returns whether the envelope was counted; one that repeats what was counted already is not. */
+  add({ file, layout, offset, records, refusal }: RowsHeader, counts: EnvelopeCounts): boolean {
     const counted = this.#files.get(file.id) ?? newFile(file.id, file.name);
-    this.#files.set(file.id, counted);
+    this.#keep(counted);
+    if (counts.bytes !== undefined) {
+      // Of a refused record only the start may be in the payload.
+      const end = Math.max(offset + counts.bytes, refusal === undefined ? 0 : refusal.offset + refusal.length);
+      const ranges = counted.counted ?? [];
+      if (ranges.some(([from, to]) => from <= offset && end <= to)) return false;
+      counted.counted = withRange(ranges, offset, end);
+    }
     const { ledger } = counted;
     ledger.format = layout.format;
     ledger.encoding = layout.encoding;
@@ -80,18 +102,25 @@ export class FileCounts {
     ledger.first = counted.firstMs === null ? null : formatTime(counted.firstMs);
     ledger.last = counted.lastMs === null ? null : formatTime(counted.lastMs);
     this.#changed.add(file.id);
+    return true;
   }
 
   /** The export is complete: what the reader of the whole file knows is taken over. */
   end({ file, ledger }: FileEndHeader): void {
     const counted = this.#files.get(file.id) ?? newFile(file.id, file.name);
     const { rows, first, last } = counted.ledger;
-    this.#files.set(file.id, { ...counted, ledger: { ...ledger, rows, first, last }, hasEnded: true });
+    this.#keep({ ...counted, ledger: { ...ledger, rows, first, last }, hasEnded: true });
     this.#changed.add(file.id);
     const ended = [...this.#files.values()].filter(({ hasEnded }) => hasEnded);
     for (const { id } of ended.slice(0, Math.max(0, ended.length - ENDED_KEPT))) {
       if (!this.#changed.has(id)) this.#files.delete(id);
     }
+  }
+
+  /** As the one that was heard of last: those that were silent for the longest are forgotten first. */
+  #keep(file: CountedFile): void {
+    this.#files.delete(file.id);
+    this.#files.set(file.id, file);
   }
 
   /** Lines of the ledger that changed since they were written and are due. */
@@ -141,7 +170,24 @@ function newFile(id: string, name: string): CountedFile {
     refused: null,
     warnings: [],
   };
-  return { id, ledger, firstMs: null, lastMs: null, hasEnded: false };
+  return { id, ledger, firstMs: null, lastMs: null, hasEnded: false, counted: [] };
+}
+
+/** Ranges in order that do not touch, with one more. */
+function withRange(ranges: readonly [number, number][], from: number, to: number): [number, number][] {
+  const joined: [number, number][] = [];
+  for (const [start, end] of [...ranges, [from, to]].sort((left, right) => left[0] - right[0])) {
+    const last = joined.at(-1);
+    if (last === undefined || start > last[1]) joined.push([start, end]);
+    else last[1] = Math.max(last[1], end);
+  }
+  while (joined.length > MOST_RANGES) {
+    const holes = joined.slice(1).map(([start], index) => start - joined[index][1]);
+    const smallest = holes.indexOf(Math.min(...holes));
+    joined[smallest][1] = joined[smallest + 1][1];
+    joined.splice(smallest + 1, 1);
+  }
+  return joined;
 }
 
 /** Names are those of the closed lists that the counts were made with. */
