@@ -20,7 +20,7 @@ export type RescanChange =
   /** `document` carries the stored id. */
   | { kind: 'kept'; document: IncidentDocument; stored: StoredIncident }
   | { kind: 'gone'; document: IncidentDocument; stored: StoredIncident; mergedInto: string | null }
-  /** Rows of the stored incident were not seen: it stays as it is. */
+  /** Rows of the stored incident were not seen, or make one outside the time that is compared: it stays as it is. */
   | { kind: 'unseen'; stored: StoredIncident };
 
 export function pairKey(row: Pick<EvidenceRow, 'message_trace_id' | 'recipient'>): string {
@@ -29,11 +29,13 @@ export function pairKey(row: Pick<EvidenceRow, 'message_trace_id' | 'recipient'>
 
 /**
  * One change per incident found or stored; `stored` holds none that is retracted. `wasSeen` tells whether a
- * row of stored evidence was among the rows of the rescan.
+ * row of stored evidence was among the rows of the rescan. `beside` are incidents found that were detected just
+ * outside the time that is compared: what they share rows with is not gone.
  */
 export function rescanChanges(
   stored: readonly StoredIncident[],
   found: readonly RescannedIncident[],
+  beside: readonly RescannedIncident[],
   wasSeen: (row: EvidenceRow) => boolean,
 ): RescanChange[] {
   const made = new Map(found.map((one) => [one.document.event.id, one]));
@@ -46,15 +48,17 @@ export function rescanChanges(
     if (same === undefined) lost.push(one);
     else continued.set(same, one);
   }
+  const elsewhere: StoredIncident[] = [];
   const gone: { stored: StoredIncident; heir: RescannedIncident | null }[] = [];
   for (const one of lost) {
     const { family, evidence } = facts(one);
-    const heirs = found.filter(
-      ({ document, pairs }) => document.relaywatch.incident.family === family && sharesHalf(evidence, pairs),
-    );
+    const isHeir = ({ document, pairs }: RescannedIncident): boolean =>
+      document.relaywatch.incident.family === family && sharesHalf(evidence, pairs);
+    const heirs = found.filter(isHeir);
     const free = heirs.find((heir) => !continued.has(heir));
-    if (free === undefined) gone.push({ stored: one, heir: heirs[0] ?? null });
-    else continued.set(free, one);
+    if (free !== undefined) continued.set(free, one);
+    else if (heirs.length === 0 && beside.some(isHeir)) elsewhere.push(one);
+    else gone.push({ stored: one, heir: heirs[0] ?? null });
   }
   const seenRows = (one: StoredIncident): number => evidenceOf(one).filter(wasSeen).length;
   const idOf = (one: RescannedIncident): string => {
@@ -62,6 +66,7 @@ export function rescanChanges(
     return known === undefined ? one.document.event.id : facts(known).id;
   };
   return [
+    ...elsewhere.map((one): RescanChange => ({ kind: 'unseen', stored: one })),
     ...found.map((one): RescanChange => {
       const document = { ...one.document, event: { ...one.document.event, id: idOf(one) } };
       const known = continued.get(one);

@@ -1,5 +1,6 @@
 /** A rescan: the archive of a tenant scanned again, and what is stored brought to what it finds. */
 
+import { DAY_MS } from '../../core/calendar.ts';
 import type { AppendWrite, IncidentWrite, OutputStore, OutputWrite, StoredIncident } from '../../core/delivery.ts';
 import type { DateOrder } from '../../core/event-time.ts';
 import type { IncidentDocument } from '../../core/incident-document.ts';
@@ -51,7 +52,7 @@ export interface RescanReport {
   /** What is new, changed or gone; nothing that stays as it is. */
   changes: { kind: 'new' | 'changed' | 'gone'; id: string; message: string; mergedInto: string | null }[];
   unchanged: number;
-  /** Stored incidents that were left as they are because the exports do not hold their rows. */
+  /** Stored incidents that were left as they are: rows of theirs are in no export, or now tell of another time. */
   unseen: number;
   /** For people. */
   warnings: string[];
@@ -75,13 +76,13 @@ export async function rescan(options: RescanOptions): Promise<RescanReport> {
     tenant,
     standing.flatMap((one) => incidentOf(one).evidence),
   );
-  const { found, warnings } = await find(options, [...stored.values()], watched, toMs);
+  const { found, beside, warnings } = await find(options, [...stored.values()], watched, toMs);
   signal?.throwIfAborted();
 
   const report: RescanReport = { changes: [], unchanged: 0, unseen: 0, warnings };
   const planned: PlannedWrite[] = [];
   const unseen: string[] = [];
-  for (const change of rescanChanges(standing, found, (row) => watched.wasSeen(row))) {
+  for (const change of rescanChanges(standing, found, beside, (row) => watched.wasSeen(row))) {
     if (change.kind === 'unseen') {
       unseen.push(idOf(change.stored));
       continue;
@@ -97,9 +98,19 @@ export async function rescan(options: RescanOptions): Promise<RescanReport> {
     planned.push({ write, alerts: alertsFor(change, before, nowMs), before });
   }
   report.unseen = unseen.length;
-  if (unseen.length > 0) warnings.push(`${listed(unseen)}: left as stored, since rows are in no export of the archive`);
+  if (unseen.length > 0) {
+    const why = 'rows are in no export of the archive, or are now detected outside the time of the rescan';
+    warnings.push(`${listed(unseen)}: left as stored, since ${why}`);
+  }
   if (!options.dryRun && planned.length > 0) await deliver(planned, byId(await readStored()), outputs, report, signal);
   return report;
+}
+
+interface Found {
+  found: RescannedIncident[];
+  /** Detected up to a day before the time that is compared, or after it. */
+  beside: RescannedIncident[];
+  warnings: string[];
 }
 
 /** The incidents that the exports make. */
@@ -108,14 +119,14 @@ async function find(
   stored: readonly StoredIncident[],
   watched: WatchedRows,
   toMs: number,
-): Promise<{ found: RescannedIncident[]; warnings: string[] }> {
+): Promise<Found> {
   const { profile, fromMs, nowMs } = options;
   const exports = await options.exports();
-  if (exports.length === 0) return { found: [], warnings: [] };
+  if (exports.length === 0) return { found: [], beside: [], warnings: [] };
   const scanned = await scan({
     paths: exports.map(({ path }) => path),
     tenant: profile.settings,
-    range: { sinceMs: null, untilMs: null, reportSinceMs: fromMs, nowMs },
+    range: { sinceMs: null, untilMs: null, reportSinceMs: fromMs - DAY_MS, nowMs },
     format: null,
     dateOrder: profile.dateOrder,
     reader: 'js',
@@ -133,11 +144,20 @@ async function find(
     if (known === undefined) pairs.set(row.incident, new Set([pairKey(row)]));
     else known.add(pairKey(row));
   }
-  const found = scanned.incidents
-    .filter((document) => Date.parse(document.relaywatch.incident.detected_at) < toMs)
-    .map((document) => ({ document, pairs: pairs.get(document.event.id) ?? new Set<string>() }));
+  const all = scanned.incidents.map((document) => ({
+    document,
+    pairs: pairs.get(document.event.id) ?? new Set<string>(),
+  }));
+  const isInside = ({ document }: RescannedIncident): boolean => {
+    const detectedMs = Date.parse(document.relaywatch.incident.detected_at);
+    return detectedMs >= fromMs && detectedMs < toMs;
+  };
   const refused = scanned.ledger.files.flatMap(({ refused: reason }) => (reason === null ? [] : [reason.message]));
-  return { found, warnings: [...scanned.warnings, ...refused] };
+  return {
+    found: all.filter(isInside),
+    beside: all.filter((one) => !isInside(one)),
+    warnings: [...scanned.warnings, ...refused],
+  };
 }
 
 /** As the detector reads rows, which knows the organisation of the tenant that its incidents name. */

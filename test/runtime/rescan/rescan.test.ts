@@ -45,6 +45,7 @@ interface Stored {
       state: string;
       recipients: number;
       contributors: { domains: { key: string }[] };
+      detected_at: string;
       evidence: { message_trace_id: string; recipient: string }[];
     };
     revision: number;
@@ -169,6 +170,17 @@ describe('a rescan of an archive that lacks rows', () => {
     relaywatch.incident.evidence = before.relaywatch.incident.evidence;
     expect(await run()).toMatchObject({ changes: [{ kind: 'changed' }], unseen: 0 });
     expect(stored()[0].relaywatch.incident.recipients).toBe(before.relaywatch.incident.recipients);
+  });
+
+  it('keeps an incident that is now detected just outside the time', async () => {
+    await run();
+    const [{ relaywatch }] = stored();
+    const dayMs = Date.parse(`${relaywatch.incident.detected_at.slice(0, 10)}T00:00:00Z`);
+    store({ ...stored()[0], event: { ...stored()[0].event, id: 'rw-stored' } });
+    relaywatch.incident.detected_at = new Date(dayMs - 1).toISOString();
+    expect(await run(files, { toMs: dayMs })).toMatchObject({ changes: [], unseen: 1 });
+    relaywatch.incident.detected_at = new Date(dayMs + 86_400_000).toISOString();
+    expect(await run(files, { fromMs: dayMs + 86_400_000 })).toMatchObject({ changes: [], unseen: 1 });
   });
 
   it('retracts nothing of an incident that came while the archive was read', async () => {
