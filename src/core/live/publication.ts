@@ -40,6 +40,8 @@ interface Entry {
   alerts: string[];
   /** As written; null once nothing can take the incident back. */
   document: IncidentDocument | null;
+  /** Why the rows that are known now cannot judge it: they were judged otherwise, or some are lost. */
+  kept: 'settings' | 'gap' | null;
 }
 
 export interface PublicationState {
@@ -91,16 +93,50 @@ export class Publication {
     for (const { id: made, incident, describe } of current) {
       const id = this.#adopted.get(made) ?? made;
       const entry = this.#entries.get(id);
+      if (entry?.kept === 'gap') continue;
       const mark = markOf(incident);
       const isTouched = changedFromMs !== null && incident.lastActiveMs >= changedFromMs - DAY_MS;
       if (isTouched || entry === undefined || entry.mark !== mark) this.#dirty.add(id);
       if (!this.#dirty.has(id)) continue;
       const isNotable = entry === undefined || entry.retracted || entry.mark !== mark;
-      if (!isNotable && !isLast && nowMs < entry.writtenMs + GROWTH_EVERY_MS) continue;
+      if (!isNotable && !isLast && nowMs < Math.min(entry.writtenMs, nowMs) + GROWTH_EVERY_MS) continue;
       this.#dirty.delete(id);
       writes.push(...this.#publish(id, incident, mark, describe(id), nowMs));
     }
     return writes;
+  }
+
+  /** Settings changed: what was published under the old ones is not taken back, it ends. */
+  keepForSettings(): void {
+    for (const entry of this.#entries.values()) entry.kept ??= 'settings';
+  }
+
+  /** Rows of open days are lost: what was published of them stays as it is. */
+  keepForGap(): void {
+    for (const entry of this.#entries.values()) if (entry.document !== null) entry.kept = 'gap';
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** Takes over an incident that is stored and that no checkpoint knows: a worker wrote it and ended before it saved. */
+  addStored(document: IncidentDocument, pairs: string[]): void {
+    const { event, relaywatch } = document;
+    this.#entries.set(event.id, {
+      id: event.id,
+      family: relaywatch.incident.family,
+      detectedMs: Date.parse(relaywatch.incident.detected_at),
+      pairs,
+      mark: '',
+      hash: '',
+      writtenMs: 0,
+      openings: 1,
+      retracted: false,
+      alerts: [],
+      document,
+      kept: null,
+    });
   }
 
   /** Incidents that ended and were detected before this time can never be retracted: their documents are let go. */
@@ -130,6 +166,7 @@ export class Publication {
       retracted: false,
       alerts: known?.alerts ?? [],
       document,
+      kept: known?.kept ?? null,
     };
     this.#entries.set(id, entry);
     const alerts = alertsOf(document, entry.openings, nowMs).filter((alert) => !entry.alerts.includes(alert.id));
@@ -143,7 +180,7 @@ export class Publication {
     for (const id of this.#adopted.keys()) if (!made.has(id)) this.#adopted.delete(id);
     const held = new Set(current.map(({ id }) => this.#adopted.get(id) ?? id));
     const gone = [...this.#entries.values()]
-      .filter((entry) => !entry.retracted && entry.document !== null && !held.has(entry.id))
+      .filter((entry) => !entry.retracted && entry.document !== null && entry.kept !== 'gap' && !held.has(entry.id))
       .sort((left, right) => left.detectedMs - right.detectedMs || (left.id < right.id ? -1 : 1));
     const writes: OutputWrite[] = [];
     for (const entry of gone) {
@@ -153,10 +190,31 @@ export class Publication {
         this.#adopted.set(free.id, entry.id);
         continue;
       }
+      if (entry.kept === 'settings') {
+        writes.push(...this.#end(entry, nowMs));
+        continue;
+      }
       const heir = heirs[0] === undefined ? null : (this.#adopted.get(heirs[0].id) ?? heirs[0].id);
       writes.push(...this.#retract(entry, heir, nowMs));
     }
     return writes;
+  }
+
+  /** Registering a domain is part of the cure: an incident that it ended is closed, not retracted. */
+  #end(entry: Entry, nowMs: number): OutputWrite[] {
+    const last = entry.document as IncidentDocument;
+    entry.document = null;
+    if (last.relaywatch.incident.state !== 'open') return [];
+    const document: IncidentDocument = {
+      ...last,
+      relaywatch: { ...last.relaywatch, incident: { ...last.relaywatch.incident, state: 'closed' } },
+    };
+    entry.mark = 'closed';
+    entry.hash = hashOf(document);
+    entry.writtenMs = nowMs;
+    const alerts = alertsOf(document, entry.openings, nowMs).filter((alert) => !entry.alerts.includes(alert.id));
+    entry.alerts = [...entry.alerts, ...alerts.map((alert) => alert.id)];
+    return [this.#write(document, null), ...alerts];
   }
 
   #retract(entry: Entry, mergedInto: string | null, nowMs: number): OutputWrite[] {
@@ -197,9 +255,13 @@ function pairsOf(incident: Incident): string[] {
   return incident.totals.sample
     .filter((place) => place.timeMs <= incident.detectedMs)
     .slice(0, KNOWN_PAIRS)
-    .map(({ messageHi, messageLo, recipientHi, recipientLo }) =>
-      [messageHi, messageLo, recipientHi, recipientLo].map((word) => word.toString(36)).join('.'),
-    );
+    .map(publishedPair);
+}
+
+/** A pair as entries know it. */
+export function publishedPair(pair: Record<'messageHi' | 'messageLo' | 'recipientHi' | 'recipientLo', number>): string {
+  const { messageHi, messageLo, recipientHi, recipientLo } = pair;
+  return [messageHi, messageLo, recipientHi, recipientLo].map((word) => (word >>> 0).toString(36)).join('.');
 }
 
 /** Whether they share at least half of the pairs that either was detected by. */

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { HOUR_MS, MINUTE_MS } from '../../core/calendar.ts';
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../core/calendar.ts';
 import { type CheckpointStore, Fenced } from '../../core/checkpoint.ts';
 import type { DeadEntry, DeadEntrySink } from '../../core/dead-entries.ts';
 import type { OutputStore, OutputWrite } from '../../core/delivery.ts';
@@ -31,8 +31,12 @@ const SEAL_PATIENCE_MS = HOUR_MS;
  * more rows may come for them, as when a year of exports is read at first: those wait for the rescan that follows.
  */
 const MOST_OPEN_PAIRS = 3_000_000;
-/** While a backlog is read, what arrived is walked at most this often. */
+/** What arrived is walked, and the state saved, at most this often. */
 const SETTLE_EVERY_MS = 500;
+/** And not before this many times what the last walk took has passed. */
+const SETTLE_PAUSE = 4;
+/** A tenant without any row for so long, by wall time, has its days sealed: the log must not be kept for it. */
+const SILENT_MS = 3 * DAY_MS;
 /** How often it is asked whether all rows come. */
 const LOOK_EVERY_MS = MINUTE_MS;
 
@@ -61,6 +65,8 @@ export interface DetectObserver {
   /** Entries before `nextOffset` are done; a restart reads from `oldestOffset` on. */
   checkpointed(partition: number, nextOffset: number, oldestOffset: number): void;
   behind(partition: number, entries: number): void;
+  /** The partition was looked at, whether there was anything to do or not. */
+  alive(partition: number): void;
 }
 
 interface Manifest {
@@ -69,6 +75,7 @@ interface Manifest {
   nextOffset: number;
   tenants: { key: string; part: string | null; progress: TenantProgress }[];
   completeness: CompletenessState;
+  sequence: number;
 }
 
 interface Partition {
@@ -81,13 +88,15 @@ interface Partition {
   nextOffset: number;
   /** Entries before this are replayed: they were counted and published. */
   replayUntil: number;
-  /** Alerts written since the checkpoint may be there already. */
-  verifyAlerts: boolean;
+  /** Incidents and alerts written since the checkpoint may be there already. */
+  verifiesStore: boolean;
+  /** Of ledger lines and hours: grows with every delivery, whatever becomes of the log. */
+  sequence: number;
   letters: OutputWrite[];
   monitor: CompletenessMonitor;
   lastLookMs: number;
   lastEntryMs: number;
-  lastSettleMs: number;
+  nextSettleMs: number;
   sealableSinceMs: number | null;
   isDirty: boolean;
 }
@@ -116,7 +125,8 @@ export class DetectWorker implements PartitionHandler {
       tenants: new Map(),
       nextOffset: 0,
       replayUntil: 0,
-      verifyAlerts: true,
+      verifiesStore: true,
+      sequence: 0,
       letters: [],
       monitor: createCompletenessMonitor({
         pipeline: this.#options.pipeline,
@@ -125,7 +135,7 @@ export class DetectWorker implements PartitionHandler {
       }),
       lastLookMs: now(),
       lastEntryMs: now(),
-      lastSettleMs: 0,
+      nextSettleMs: 0,
       sealableSinceMs: null,
       isDirty: false,
     };
@@ -133,6 +143,7 @@ export class DetectWorker implements PartitionHandler {
     if (stored === null) return null;
     const manifest = JSON.parse(Buffer.from(stored.bytes).toString()) as Manifest;
     partition.monitor.load(manifest.completeness);
+    partition.sequence = manifest.sequence;
     partition.nextOffset = manifest.nextOffset;
     partition.replayUntil = manifest.nextOffset;
     let oldest = manifest.nextOffset;
@@ -157,9 +168,14 @@ export class DetectWorker implements PartitionHandler {
     const partition = this.#partitions.get(number);
     if (partition === undefined || partition.generation !== generation) return null;
     const dead: DeadEntry[] = [];
-    for (const entry of entries) this.#take(number, partition, entry, dead);
-    // Before any checkpoint passes them; and now, so that memory holds no more of them than what was handed over.
-    if (dead.length > 0) await this.#bury(number, dead);
+    try {
+      for (const entry of entries) this.#take(number, partition, entry, dead);
+      // Before any checkpoint passes them; and now, so that memory holds no more of them than what was handed over.
+      if (dead.length > 0) await this.#options.deadEntries?.send(dead, this.#stop.signal);
+    } catch (error) {
+      this.#abandon(number);
+      throw error;
+    }
     const nextOffset = (entries.at(-1)?.offset ?? -1) + 1;
     partition.readOffset = nextOffset;
     partition.nextOffset = Math.max(partition.nextOffset, nextOffset);
@@ -167,14 +183,16 @@ export class DetectWorker implements PartitionHandler {
     this.#options.observer?.behind(number, end - nextOffset);
     // Until what was published is in memory again there is nothing to publish.
     if (nextOffset < partition.replayUntil) return null;
-    const isBehind = nextOffset < end;
-    if (isBehind && this.#options.now() - partition.lastSettleMs < SETTLE_EVERY_MS) return null;
-    return await this.#deliver(number, partition, !isBehind);
+    this.#options.observer?.alive(number);
+    // What waits is delivered with the next entries, or when there are none for a while.
+    if (this.#options.now() < partition.nextSettleMs) return null;
+    return await this.#deliver(number, partition, nextOffset >= end);
   }
 
   async idle(number: number, generation: number): Promise<void> {
     const partition = this.#partitions.get(number);
     if (partition === undefined || partition.generation !== generation) return;
+    this.#options.observer?.alive(number);
     if (partition.readOffset < partition.replayUntil) return;
     await this.#deliver(number, partition, true);
   }
@@ -187,10 +205,20 @@ export class DetectWorker implements PartitionHandler {
         hint: 'give the pipeline a new name, or remove its state, and rescan the archive',
       });
     }
-    await this.#options.outputs.deliver(
-      [gapFinding(this.#options.pipeline, number, expected, found, this.#options.now())],
-      this.#stop.signal,
-    );
+    const { outputs, pipeline, now, onLate } = this.#options;
+    await outputs.deliver([gapFinding(pipeline, number, expected, found, now())], this.#stop.signal);
+    const partition = this.#partitions.get(number);
+    if (partition === undefined) return;
+    if (expected < partition.replayUntil) {
+      // Rows that were published are gone from the log, not from the world.
+      for (const [tenant, { detector }] of partition.tenants) {
+        detector.loseBefore(found);
+        await onLate(tenant, Math.max(0, detector.openFromMs));
+      }
+    }
+    partition.readOffset = Math.max(partition.readOffset, found);
+    partition.nextOffset = Math.max(partition.nextOffset, found);
+    partition.isDirty = true;
   }
 
   /** What waits for its next minute is written now: a newer owner, if there is one already, fences it off. */
@@ -241,6 +269,8 @@ export class DetectWorker implements PartitionHandler {
       return;
     }
     const { header, payload } = envelope;
+    // It had no profile when it was read first: it is in the dead letters, not in the ledger.
+    if (isReplayed && !partition.tenants.has(header.tenant)) return;
     const detector = this.#detector(partition, header.tenant);
     if (!isReplayed) partition.isDirty = true;
     if (detector === null) {
@@ -257,14 +287,12 @@ export class DetectWorker implements PartitionHandler {
     }
   }
 
-  async #bury(number: number, dead: readonly DeadEntry[]): Promise<void> {
-    try {
-      await this.#options.deadEntries?.send(dead, this.#stop.signal);
-    } catch (error) {
-      // Their batch is taken in already, and is read again: nothing of it must be saved.
-      this.#partitions.delete(number);
-      throw error;
-    }
+  /**
+   * What failed half-way is in memory and nowhere else: nothing of it must be saved. The state of the last
+   * checkpoint is read again by whoever gets the partition next.
+   */
+  #abandon(number: number): void {
+    this.#partitions.delete(number);
   }
 
   #detector(partition: Partition, tenant: string): TenantDetector | null {
@@ -281,8 +309,9 @@ export class DetectWorker implements PartitionHandler {
   async #deliver(number: number, partition: Partition, isCaughtUp: boolean, isLast = false): Promise<number | null> {
     const { now, outputs, observer } = this.#options;
     const nowMs = now();
-    partition.lastSettleMs = nowMs;
     try {
+      if (partition.verifiesStore && partition.isDirty) await this.#adoptStored(partition);
+      partition.sequence = Math.max(partition.sequence + 1, nowMs);
       const writes: OutputWrite[] = partition.letters.splice(0);
       const sealed: string[] = [];
       const maySeal = (isCaughtUp && this.#maySeal(partition, nowMs)) || isFull(partition, this.#options.mostOpenPairs);
@@ -292,7 +321,11 @@ export class DetectWorker implements PartitionHandler {
           detector.seal();
           sealed.push(key);
         }
-        writes.push(...detector.writes(nowMs, partition.nextOffset, isLast));
+        if (!maySeal && isCaughtUp && isSilent(detector, nowMs)) {
+          detector.sealSilent(nowMs);
+          sealed.push(key);
+        }
+        writes.push(...detector.writes(nowMs, partition.sequence, isLast));
         const lateFromMs = detector.takeLateFromMs();
         if (lateFromMs !== null && partition.nextOffset > partition.replayUntil) {
           await this.#options.onLate(key, lateFromMs);
@@ -315,13 +348,24 @@ export class DetectWorker implements PartitionHandler {
         const oldest = await this.#checkpoint(number, partition, sealed);
         observer?.checkpointed(number, partition.nextOffset, oldest);
         partition.isDirty = false;
-        partition.verifyAlerts = false;
+        partition.verifiesStore = false;
       }
+      const endMs = now();
+      partition.nextSettleMs = endMs + Math.max(SETTLE_EVERY_MS, (endMs - nowMs) * SETTLE_PAUSE);
       return partition.nextOffset;
     } catch (error) {
-      // A newer member owns the partition: what we hold is only a copy. The source joins anew.
-      if (error instanceof Fenced) this.#partitions.delete(number);
+      // Also where a newer member owns the partition: the source joins anew.
+      this.#abandon(number);
       throw error;
+    }
+  }
+
+  /** Incidents of open days that are stored, whether the checkpoint knows them or not. */
+  async #adoptStored({ tenants }: Partition): Promise<void> {
+    for (const [tenant, { detector }] of tenants) {
+      const fromMs = Math.max(0, detector.openFromMs);
+      const stored = await this.#options.outputs.incidents(tenant, fromMs, Number.MAX_SAFE_INTEGER, this.#stop.signal);
+      detector.adoptStored(stored);
     }
   }
 
@@ -338,7 +382,7 @@ export class DetectWorker implements PartitionHandler {
   /** Without the alerts that were written before a crash: their index may not be the one that is written to now. */
   async #unknownAlerts(partition: Partition, writes: readonly OutputWrite[]): Promise<readonly OutputWrite[]> {
     const alerts = writes.filter(({ kind }) => kind === 'alert').map(({ id }) => id);
-    if (!partition.verifyAlerts || alerts.length === 0) return writes;
+    if (!partition.verifiesStore || alerts.length === 0) return writes;
     const known = await this.#options.outputs.knownAlerts(alerts, this.#stop.signal);
     return writes.filter(({ kind, id }) => kind !== 'alert' || !known.has(id));
   }
@@ -367,6 +411,7 @@ export class DetectWorker implements PartitionHandler {
         })),
       ],
       completeness: partition.monitor.save(),
+      sequence: partition.sequence,
     };
     try {
       await checkpoints.save(key, partition.generation, Buffer.from(JSON.stringify(manifest)));
@@ -410,4 +455,9 @@ function isFull({ tenants }: Partition, mostOpenPairs = MOST_OPEN_PAIRS): boolea
   const pairs = detectors.reduce((sum, { openPairs }) => sum + openPairs, 0);
   if (pairs <= mostOpenPairs) return false;
   return pairs > mostOpenPairs * 2 || detectors.every(({ isBetweenFiles }) => isBetweenFiles);
+}
+
+/** Nothing has come for days, and something is still kept open. */
+function isSilent({ lastRowAtMs, openPairs }: TenantDetector, nowMs: number): boolean {
+  return openPairs > 0 && lastRowAtMs !== null && nowMs - lastRowAtMs >= SILENT_MS;
 }

@@ -16,6 +16,8 @@ import { createTextSource } from '../inputs/text-source.ts';
 const OPENED = 8;
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
+const LOST_TEXT = { messageTraceId: '', messageId: '', sender: '', recipient: '', subject: '', length: 0 };
+
 interface StoredEnvelope {
   header: RowsHeader;
   compressed: Uint8Array;
@@ -110,9 +112,16 @@ export class EnvelopeStore implements TextSource {
     envelope.latestMs = Math.max(envelope.latestMs, latestMs);
   }
 
+  /** Empty texts of a row whose envelope the log has lost before it was replayed. */
   read(file: number, offset: number, recipientLo: number, recipientHi: number): PairText {
     if (file === 0) return this.#texts[offset];
+    if (!this.#envelopes.has(file)) return { ...LOST_TEXT, file, offset };
     return this.#rows.read(file, offset, recipientLo, recipientHi);
+  }
+
+  /** The log has lost the entries before `logOffset`: they will not be replayed. */
+  loseBefore(logOffset: number): void {
+    for (const offset of this.#reserved.keys()) if (offset < logOffset) this.#reserved.delete(offset);
   }
 
   /**

@@ -4,16 +4,23 @@ import { createHash } from 'node:crypto';
 import { detectionSettings } from '../../config/detection.ts';
 import { AcceptedDomains, expandAcceptedDomains } from '../../core/accepted-domains.ts';
 import { AddressReader } from '../../core/address.ts';
-import { DAY_MS, hourSlotsOf } from '../../core/calendar.ts';
-import type { OutputWrite } from '../../core/delivery.ts';
+import { DAY_MS, dayOf, hourSlotsOf } from '../../core/calendar.ts';
+import type { OutputWrite, StoredIncident } from '../../core/delivery.ts';
 import { Dictionary } from '../../core/dictionary.ts';
 import { IncidentDescriber } from '../../core/documents.ts';
 import type { FileEndHeader, RowsHeader } from '../../core/envelope.ts';
 import type { LogEntry } from '../../core/envelope-log.ts';
 import { KeyedHash } from '../../core/hash.ts';
 import { ChosenTexts, type ChosenTextsState, ObservationCounts, PairTable } from '../../core/identity.ts';
+import type { EvidenceRow } from '../../core/incident-document.ts';
 import { LiveWalk, type SealedState } from '../../core/live/live-walk.ts';
-import { type CurrentIncident, Publication, type PublicationState } from '../../core/live/publication.ts';
+import {
+  type CurrentIncident,
+  Publication,
+  type PublicationState,
+  publishedPair,
+} from '../../core/live/publication.ts';
+import { machineDocument } from '../../core/live/rescan-changes.ts';
 import { SourceHours, type SourceHoursState } from '../../core/live/source-hours.ts';
 import type { DeadLetter } from '../../core/ports.ts';
 import type { RecordScratch } from '../../core/record.ts';
@@ -54,6 +61,10 @@ export interface TenantProgress {
   hours: SourceHoursState;
   /** Oldest envelope to replay; null for none. */
   oldestLogOffset: number | null;
+  /** Digest of the settings that incidents were judged by. */
+  settings: string;
+  /** Wall time at which the last row came; null for none. */
+  lastRowAtMs: number | null;
 }
 
 export class TenantDetector {
@@ -120,6 +131,41 @@ export class TenantDetector {
   /** No export is in the middle: its next rows may be older than those before. */
   get isBetweenFiles(): boolean {
     return this.#files.isBetweenFiles;
+  }
+
+  /** Wall time at which the last row came; null for none. */
+  get lastRowAtMs(): number | null {
+    return this.#lastRowAtMs;
+  }
+
+  /** The log has lost the entries before `logOffset`, which were to be replayed: open days are incomplete. */
+  loseBefore(logOffset: number): void {
+    this.#envelopes.loseBefore(logOffset);
+    this.#publication.keepForGap();
+  }
+
+  /** Takes over incidents that are stored and that no checkpoint knows: a worker wrote them and ended before it saved. */
+  adoptStored(stored: readonly StoredIncident[]): void {
+    for (const one of stored) {
+      const { document, generation } = one;
+      const incident = machineDocument(one);
+      // Those that a rescan has found, and no detector, are not ours.
+      if (generation === 0 || incident.relaywatch.incident.state === 'retracted') continue;
+      if (this.#publication.has(incident.event.id) || document.relaywatch === undefined) continue;
+      this.#publication.addStored(
+        incident,
+        incident.relaywatch.incident.evidence.map((row) => this.#pairOf(row)),
+      );
+    }
+  }
+
+  #pairOf({ message_trace_id: messageTraceId, recipient }: EvidenceRow): string {
+    const { hash, addresses } = this.#context;
+    hash.text(messageTraceId);
+    const { lo: messageLo, hi: messageHi } = hash;
+    const bytes = Buffer.from(recipient);
+    addresses.recipient(bytes, 0, bytes.length);
+    return publishedPair({ messageHi, messageLo, recipientHi: addresses.hi, recipientLo: addresses.lo });
   }
 
   /** What tells whether all rows of the tenant come. */
@@ -207,7 +253,18 @@ export class TenantDetector {
   /** Seals what the watermark allows. */
   seal(): void {
     const openDay = this.#live.sealableDay;
-    if (openDay === null) return;
+    if (openDay !== null) this.#sealBefore(openDay);
+  }
+
+  /**
+   * Seals all days up to the one before `nowMs`: the tenant has been silent for long, and its open days would
+   * have to be kept in the log for ever.
+   */
+  sealSilent(nowMs: number): void {
+    this.#sealBefore(dayOf(nowMs) - 1);
+  }
+
+  #sealBefore(openDay: number): void {
     this.settle();
     // The log of the walk reaches back to 00:00 of the day before the first open one.
     const { move, forget } = this.#envelopes.moving((openDay - 1) * DAY_MS);
@@ -281,6 +338,8 @@ export class TenantDetector {
       files: this.#files.save(),
       hours: this.#hours.save(),
       oldestLogOffset: this.#envelopes.oldestLogOffset,
+      settings: this.#settingsDigest(),
+      lastRowAtMs: this.#lastRowAtMs,
     };
   }
 
@@ -298,8 +357,18 @@ export class TenantDetector {
       this.#live.load(base.sealed);
     }
     this.#publication.load(progress.publication);
+    if (progress.settings !== this.#settingsDigest()) this.#publication.keepForSettings();
+    this.#lastRowAtMs = progress.lastRowAtMs;
     this.#files.load(progress.files);
     this.#hours.load(progress.hours);
+  }
+
+  #settingsDigest(): string {
+    const { settings, organizations } = this.#profile;
+    return createHash('sha256')
+      .update(JSON.stringify([settings, organizations]))
+      .digest('hex')
+      .slice(0, 16);
   }
 
   #createWalk(): Walk {

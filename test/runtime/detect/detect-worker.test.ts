@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createMemoryCheckpoints } from '../../../src/adapters/memory/checkpoints.ts';
 import { MemoryOutputStore } from '../../../src/adapters/memory/output-store.ts';
 import { readAcceptedDomains } from '../../../src/config/accepted-domains.ts';
+import type { OutputWrite } from '../../../src/core/delivery.ts';
 import type { Envelope } from '../../../src/core/envelope.ts';
 import type { LogEntry } from '../../../src/core/envelope-log.ts';
 import type { IncidentDocument } from '../../../src/core/incident-document.ts';
@@ -13,6 +15,7 @@ import type { TenantProfile } from '../../../src/runtime/detect/tenant-detector.
 import { ingestFile } from '../../../src/runtime/ingest/ingest-file.ts';
 import { scan } from '../../../src/runtime/scan.ts';
 import { randomOf, shuffled } from '../../core/pairs.ts';
+import { relayRows, traceCsv } from '../../e2e/command.ts';
 
 const EXPORTS = 'examples/contoso/exports';
 const NOW_MS = Date.UTC(2026, 6, 1);
@@ -26,7 +29,7 @@ const settings: TenantProfile['settings'] = {
   licenses: null,
   timeZone: 'UTC',
 };
-const profiles = new Map([['contoso', { settings, organizations: [], evidenceRows: 10 }]]);
+const profiles: Map<string, TenantProfile> = new Map([['contoso', { settings, organizations: [], evidenceRows: 10 }]]);
 
 /** Envelopes per export, and what `scan` says of all of them. */
 const envelopes: Envelope[][] = [];
@@ -64,6 +67,10 @@ beforeAll(async () => {
 class Subject {
   readonly checkpoints = createMemoryCheckpoints();
   readonly outputs = new MemoryOutputStore();
+  /** Called before every delivery. */
+  beforeDelivery: (writes: readonly OutputWrite[]) => void = () => {};
+  afterDelivery: (writes: readonly OutputWrite[]) => void = () => {};
+  profiles = profiles;
   readonly log: LogEntry[] = [];
   readonly late: number[] = [];
   clockMs = NOW_MS;
@@ -87,9 +94,19 @@ class Subject {
     this.#generation++;
     this.#worker = new DetectWorker({
       pipeline: 'test',
-      profiles,
+      profiles: this.profiles,
       checkpoints: this.checkpoints,
-      outputs: this.outputs,
+      outputs: {
+        deliver: async (writes, signal) => {
+          this.beforeDelivery(writes);
+          const report = await this.outputs.deliver(writes, signal);
+          this.afterDelivery(writes);
+          return report;
+        },
+        knownAlerts: (ids, signal) => this.outputs.knownAlerts(ids, signal),
+        incidents: (tenant, fromMs, toMs, signal) => this.outputs.incidents(tenant, fromMs, toMs, signal),
+        close: async () => {},
+      },
       now: () => this.clockMs,
       mostOpenPairs: this.mostOpenPairs,
       onLate: async (_, fromMs) => {
@@ -102,6 +119,16 @@ class Subject {
 
   kill(): void {
     this.#worker = null;
+  }
+
+  skipTo(offset: number): void {
+    this.#next = offset;
+  }
+
+  /** Offset from which a worker that is started now reads. */
+  async replayFrom(): Promise<number> {
+    await this.start();
+    return this.#next;
   }
 
   /** Hands over up to `count` entries. */
@@ -204,6 +231,112 @@ describe('a detector worker', () => {
     expect(subject.incidents()).toEqual(expected);
   });
 
+  it('saves nothing of what the store has not taken', async () => {
+    const subject = new Subject();
+    subject.append(envelopes.flat());
+    subject.beforeDelivery = () => {
+      throw new Error('the key has expired');
+    };
+    await expect(subject.step(subject.log.length)).rejects.toThrow('expired');
+    // As the source does with a handler that failed.
+    await (await subject.worker()).revoked(0);
+    subject.beforeDelivery = () => {};
+    subject.kill();
+    await subject.idle();
+    expect(subject.incidents()).toEqual(expected);
+    expect(alertKinds(subject)).toContain('opened');
+    expect(totals(subject)[0].accepted).toBe(accepted);
+  });
+
+  it('takes over what a worker wrote before it was killed, although earlier rows make another id of it', async () => {
+    // A relay around midnight: without its first rows it is detected on the second day.
+    const rows = relayRows(90).map((row, index) => ({
+      ...row,
+      received: new Date(Date.UTC(2026, 4, 6, 23, 50, index * 20)).toISOString().slice(0, 19),
+    }));
+    const before = await envelopesOf(traceCsv(rows.slice(0, 30), 1));
+    const after = await envelopesOf(traceCsv(rows.slice(30), 31));
+    const undisturbed = new Subject();
+    undisturbed.append(before);
+    undisturbed.append(after);
+    await undisturbed.idle();
+    expect(undisturbed.incidents()).toHaveLength(1);
+
+    const subject = new Subject();
+    subject.append(after);
+    subject.afterDelivery = () => {
+      throw new Error('killed before the checkpoint');
+    };
+    await expect(subject.idle()).rejects.toThrow('killed');
+    expect(subject.incidents()[0].event.id).not.toBe(undisturbed.incidents()[0].event.id);
+    subject.afterDelivery = () => {};
+    subject.kill();
+    // Another worker reads the entries in another grouping: all of them before it writes anything.
+    subject.append(before);
+    subject.clockMs += 120_000;
+    await subject.idle();
+    const standing = subject.incidents().filter(({ relaywatch }) => relaywatch.incident.state !== 'retracted');
+    expect(standing.map(withoutId)).toEqual(undisturbed.incidents().map(withoutId));
+  });
+
+  it('keeps what it published where the log has lost rows that were to be replayed', async () => {
+    const subject = new Subject();
+    for (const sent of envelopes) {
+      subject.append(sent);
+      await subject.idle();
+    }
+    const published = subject.incidents();
+    subject.kill();
+    const worker = await subject.worker();
+    const lost = subject.log.length - 1;
+    await worker.gap(0, 0, lost);
+    subject.skipTo(lost);
+    const again = subject.log[lost].envelope as Envelope;
+    subject.append([again]);
+    await subject.idle();
+    expect(subject.incidents()).toEqual(published);
+    expect(alertKinds(subject)).not.toContain('retracted');
+    expect(subject.late).toHaveLength(1);
+    expect(subject.outputs.documents.of('finding').size).toBe(1);
+    subject.kill();
+    await subject.idle();
+    expect(subject.incidents()).toEqual(published);
+  });
+
+  it('ends, and does not take back, what a changed list of domains would not find', async () => {
+    const subject = new Subject();
+    subject.append(envelopes.flat());
+    await subject.step(subject.log.length);
+    expect(subject.incidents()).toHaveLength(expected.length);
+    const [{ relaywatch }] = expected;
+    const registered = relaywatch.incident.contributors.domains.map(({ key }) => ({
+      name: key,
+      matchSubDomains: true,
+    }));
+    const profile = profiles.get('contoso') as TenantProfile;
+    const acceptedDomains = [...(settings.acceptedDomains ?? []), ...registered];
+    subject.profiles = new Map([['contoso', { ...profile, settings: { ...settings, acceptedDomains } }]]);
+    subject.kill();
+    subject.append([envelopes[0][0]]);
+    subject.clockMs += 120_000;
+    await subject.idle();
+    expect(subject.incidents().map((one) => one.relaywatch.incident.state)).toEqual(['closed']);
+    expect(alertKinds(subject)).not.toContain('retracted');
+  });
+
+  it('lets the log go where a tenant has been silent for days', async () => {
+    const subject = new Subject();
+    subject.append(envelopes.flat());
+    await subject.idle();
+    await subject.idle();
+    subject.clockMs += 4 * 86_400_000;
+    await subject.idle();
+    subject.kill();
+    expect(await subject.replayFrom()).toBe(subject.log.length);
+    await subject.idle();
+    expect(subject.incidents()).toEqual(expected);
+  });
+
   it('sends rows of a tenant without a profile, and entries that are no envelopes, to the dead letters', async () => {
     const subject = new Subject();
     const [first] = envelopes[0];
@@ -222,6 +355,31 @@ describe('a detector worker', () => {
     expect(letters.sort()).toEqual(['bad_envelope', 'unknown_tenant']);
   });
 });
+
+async function envelopesOf(csv: string): Promise<Envelope[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'relaywatch-rows-'));
+  const sent: Envelope[] = [];
+  try {
+    const file = path.join(folder, 'rows.csv');
+    writeFileSync(file, csv);
+    const sink = {
+      send: async (batch: readonly Envelope[]) => void sent.push(...structuredClone([...batch])),
+      close: async () => {},
+    };
+    await ingestFile(file, { tenant: 'contoso', sink, nowMs: NOW_MS });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return sent;
+}
+
+function alertKinds(subject: Subject): string[] {
+  return [...subject.outputs.documents.of('alert').values()].map(kindOf);
+}
+
+function withoutId({ event: { id: _, ...event }, ...rest }: IncidentDocument) {
+  return { ...rest, event };
+}
 
 function kindOf(alert: Record<string, unknown>): string {
   return (alert.relaywatch as { alert: { kind: string } }).alert.kind;
