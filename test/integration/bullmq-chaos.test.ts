@@ -12,7 +12,7 @@ import { createJobQueue } from '../../src/adapters/bullmq/job-queue.ts';
 import type { JobQueueOptions, JobQueueSettings } from '../../src/adapters/bullmq/settings.ts';
 import { createJobSpool } from '../../src/adapters/file/job-spool.ts';
 import { jobId } from '../../src/core/job-identity.ts';
-import type { Job, JobQueue } from '../../src/core/jobs.ts';
+import { type Job, type JobQueue, JobRefused } from '../../src/core/jobs.ts';
 import { resubmitPending, submitDurably, withSpool } from '../../src/runtime/jobs/resubmit.ts';
 import { queueSettings } from '../adapters/bullmq/settings.ts';
 import { ingestOf, until } from '../adapters/contract/jobs.ts';
@@ -225,10 +225,17 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     await queueOf(settings).submit(ingestOf(1));
     await killServer();
     const troubles: string[] = [];
-    const queue = queueOf(settings, { onTrouble: (problem) => troubles.push(problem) });
+    let recoveries = 0;
+    const queue = queueOf(settings, {
+      onTrouble: (problem) => troubles.push(problem),
+      onRecovered: () => recoveries++,
+    });
     const seen: Job[] = [];
     const stop = new AbortController();
-    const working = queue.work(async (job) => void seen.push(job), stop.signal);
+    const working = queue.work(async (job) => {
+      seen.push(job);
+      if (job.tenant === 'refused') throw new JobRefused('it has no such tenant');
+    }, stop.signal);
     await until(() => troubles.length > 0);
     expect(troubles[0]).toContain('ECONNREFUSED');
     const given = new AbortController();
@@ -238,8 +245,14 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     given.abort();
     await second;
     expect(performance.now() - startMs).toBeLessThan(2_000);
+    expect(recoveries).toBe(0);
     await server().restart();
     await until(() => seen.length === 1);
+    await until(() => recoveries === 1);
+    // A job that fails says nothing of the queue.
+    await queue.submit({ ...ingestOf(2), tenant: 'refused' });
+    await until(() => troubles.at(-1)?.includes('it has no such tenant') === true);
+    expect(recoveries).toBe(2);
     stop.abort();
     await working;
   });

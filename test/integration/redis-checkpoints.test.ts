@@ -48,11 +48,14 @@ describeWithEngines('Redis', { redis: true }, (engines) => {
 describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) => {
   const server = () => engines().redis.server;
   let troubles: string[] = [];
+  let recoveries = 0;
 
   function storeOf(settings = settingsFor(engines().redis.url), options: RedisOptions = {}): CheckpointStore {
     troubles = [];
+    recoveries = 0;
     const store = createRedisCheckpoints(settings, {
       onTrouble: (problem) => troubles.push(problem),
+      onRecovered: () => recoveries++,
       maxPauseMs: 100,
       answerTimeoutMs: 1_000,
       ...options,
@@ -75,8 +78,10 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
     await sleep(500);
     expect(saved).toBe(false);
     expect(troubles.at(-1)).toMatch(/^Saving checkpoint p in Redis waits for Redis at redis:\S+: .*ECONNREFUSED/);
+    expect(recoveries).toBe(0);
     await server().restart();
     await late;
+    expect(recoveries).toBe(1);
     expect((await store.claim('p', 2))?.bytes).toEqual(Uint8Array.from(Buffer.from('two')));
     expect(await store.part('p', 'day')).toEqual(Uint8Array.from(Buffer.from('day')));
   });

@@ -18,6 +18,8 @@ export interface JobQueueSettings {
 export interface JobQueueOptions {
   /** Told, in a sentence, what went wrong and is tried again, and which jobs failed. */
   onTrouble?: (problem: string) => void;
+  /** Told when the queue works after that; at once where it was a job that failed. */
+  onRecovered?: () => void;
   /** Tries of a job in all, the first one included. */
   attempts?: number;
   /** Pause before the second try, milliseconds; it doubles from try to try. */

@@ -32,6 +32,10 @@ const MAX_STALLED = 25;
 const SOCKET_TIMEOUT_MS = 25_000;
 const MESSAGE_CHARACTERS = 500;
 const MAX_RECONNECT_PAUSE_MS = 5_000;
+/** How soon a failed call to Redis is tried again. */
+const RETRY_MS = 1_000;
+/** Without any failure for so long, and with an answer then, the queue counts as working again. */
+const RECOVERY_MS = 3 * RETRY_MS;
 
 /** KEYS: the job, its lock. ARGV: token, progress. 0 where the lock is not ours. */
 const SAVE_PROGRESS = `
@@ -49,6 +53,8 @@ export class JobWorker {
   /** The connection that was given to BullMQ, and those that it made of it. */
   readonly #clients: Redis[] = [];
   #stopping = false;
+  /** Monotonic time of the last failure of Redis since it worked, milliseconds; null while it works. */
+  #troubledMs: number | null = null;
 
   constructor(settings: JobQueueSettings, options: JobQueueOptions, handler: Handler) {
     this.#settings = settings;
@@ -71,8 +77,7 @@ export class JobWorker {
         lockDuration: lockDurationMs,
         stalledInterval: this.#options.stalledIntervalMs ?? lockDurationMs,
         maxStalledCount: MAX_STALLED,
-        // How soon a failed call to Redis is tried again.
-        runRetryDelay: 1_000,
+        runRetryDelay: RETRY_MS,
       },
     );
     const watch = setInterval(() => this.#stopLost(), Math.ceil(lockDurationMs / 20));
@@ -83,10 +88,9 @@ export class JobWorker {
         worker.on('error', (error) => {
           const refusal = this.#refusalOf(error);
           if (refusal !== null) reject(refusal);
-          else if (!this.#stopping)
-            this.#trouble(`The worker of jobs has trouble with ${this.#place}: ${redisProblem(error)}`);
+          else if (!this.#stopping) this.#troubled(client, redisProblem(error));
         });
-        worker.on('stalled', (id) => this.#trouble(`Job ${id} was left by its worker, and is queued again`));
+        worker.on('stalled', (id) => this.#jobTrouble(`Job ${id} was left by its worker, and is queued again`));
         worker.on('lockRenewalFailed', (ids) => {
           for (const id of ids) this.#running.get(id)?.abort.abort(lockLost(id));
         });
@@ -146,7 +150,7 @@ export class JobWorker {
     const short = message.slice(0, MESSAGE_CHARACTERS);
     if (error instanceof DelayedError) return error;
     if (error instanceof JobRefused) {
-      this.#trouble(`Job ${stored.id} (${stored.name}) is refused: ${short}`);
+      this.#jobTrouble(`Job ${stored.id} (${stored.name}) is refused: ${short}`);
       return new UnrecoverableError(short);
     }
     if (signal.aborted) {
@@ -155,7 +159,7 @@ export class JobWorker {
       return new WaitingError();
     }
     const attempt = `try ${stored.attemptsMade + 1} of ${stored.opts.attempts}`;
-    this.#trouble(`Job ${stored.id} (${stored.name}) failed at ${attempt}: ${short}`);
+    this.#jobTrouble(`Job ${stored.id} (${stored.name}) failed at ${attempt}: ${short}`);
     return new Error(short);
   }
 
@@ -201,7 +205,7 @@ export class JobWorker {
     enough.abort();
     if (outcome === 'late' && this.#running.size > 0) {
       const ids = [...this.#running.keys()].join(', ');
-      this.#trouble(`Jobs did not stop within ${timeoutMs} ms and are left to another worker: ${ids}`);
+      this.#jobTrouble(`Jobs did not stop within ${timeoutMs} ms and are left to another worker: ${ids}`);
     }
     // Also ends calls that wait for a server which is away.
     for (const client of this.#clients) client.disconnect();
@@ -239,8 +243,38 @@ export class JobWorker {
     return error.name === 'ReplyError' || typeof code === 'string' ? redisRefusal(error, this.#place) : null;
   }
 
-  #trouble(problem: string): void {
+  /** Redis failed. Says when it works again. */
+  #troubled(client: Redis, problem: string): void {
+    const isFirst = this.#troubledMs === null;
+    this.#troubledMs = performance.now();
+    this.#options.onTrouble?.(`The worker of jobs has trouble with ${this.#place}: ${problem}`);
+    if (isFirst) void this.#recover(client);
+  }
+
+  async #recover(client: Redis): Promise<void> {
+    while (this.#troubledMs !== null && !this.#stopping) {
+      const restMs = this.#troubledMs + RECOVERY_MS - performance.now();
+      if (restMs > 0) {
+        await sleep(restMs, undefined, { ref: false });
+        continue;
+      }
+      const askedMs = this.#troubledMs;
+      // Waits until Redis is back. A server that answers may still refuse to write: then there are new failures.
+      const answers = await client.ping().then(
+        () => true,
+        () => false,
+      );
+      if (this.#troubledMs !== askedMs) continue;
+      if (!answers) await sleep(RETRY_MS, undefined, { ref: false });
+      else this.#troubledMs = null;
+    }
+    if (!this.#stopping) this.#options.onRecovered?.();
+  }
+
+  /** What is wrong with a job, while the queue works. */
+  #jobTrouble(problem: string): void {
     this.#options.onTrouble?.(problem);
+    if (this.#troubledMs === null) this.#options.onRecovered?.();
   }
 }
 

@@ -18,6 +18,7 @@ export class RedisLink {
   readonly #options: RedisOptions;
   readonly #closing = new AbortController();
   #client: Promise<Redis> | null = null;
+  #isTroubled = false;
 
   constructor(settings: RedisSettings, options: RedisOptions) {
     const address = redisAddress(settings);
@@ -45,14 +46,18 @@ export class RedisLink {
    * what waits. Rejects for what a person has to mend, and once the link is closed.
    */
   async call<T>(what: string, run: (client: Redis) => Promise<T>): Promise<T> {
-    const { onTrouble, random = Math.random, maxPauseMs = MAX_PAUSE_MS } = this.#options;
+    const { onTrouble, onRecovered, random = Math.random, maxPauseMs = MAX_PAUSE_MS } = this.#options;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.once(run);
+        const answer = await this.once(run);
+        if (this.#isTroubled) onRecovered?.();
+        this.#isTroubled = false;
+        return answer;
       } catch (error) {
         if (this.#closing.signal.aborted) throw this.#closed(what);
         const refusal = redisRefusal(error, this.place);
         if (refusal !== null) throw refusal;
+        this.#isTroubled = true;
         onTrouble?.(`${what} waits for ${this.place}: ${redisProblem(error)}`);
       }
       const longest = Math.min(maxPauseMs, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 20));

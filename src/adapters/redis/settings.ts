@@ -12,6 +12,8 @@ export const DEFAULT_PREFIX = 'relaywatch';
 export interface RedisOptions {
   /** Told, in a sentence, whenever a call has to wait for the server; at every attempt. */
   onTrouble?: (problem: string) => void;
+  /** Told when the server answers a call again after that. */
+  onRecovered?: () => void;
   /** An answer that takes longer counts as none, milliseconds. */
   answerTimeoutMs?: number;
   /** The longest pause between two attempts, milliseconds. */

@@ -9,6 +9,8 @@ const EVERY_MS = 60_000;
 export interface ResubmitOptions {
   everyMs?: number;
   onTrouble?: (problem: string) => void;
+  /** Told when all that waited was submitted after that. */
+  onRecovered?: () => void;
 }
 
 /**
@@ -29,9 +31,10 @@ export async function resubmitPending(
   spool: JobSpool,
   queue: JobQueue,
   signal: AbortSignal,
-  { everyMs = EVERY_MS, onTrouble }: ResubmitOptions = {},
+  { everyMs = EVERY_MS, onTrouble, onRecovered }: ResubmitOptions = {},
 ): Promise<void> {
   let isStart = true;
+  let isTroubled = false;
   while (!signal.aborted) {
     try {
       for (const { job, begun } of await spool.pending()) {
@@ -39,7 +42,10 @@ export async function resubmitPending(
         if (isStart || !begun || job.kind === 'ingest') await queue.submit(job);
       }
       isStart = false;
+      if (isTroubled) onRecovered?.();
+      isTroubled = false;
     } catch (error) {
+      isTroubled = true;
       onTrouble?.(`Jobs wait to be submitted again: ${(error as Error).message}`);
     }
     await sleep(everyMs, undefined, { signal }).catch(() => {});

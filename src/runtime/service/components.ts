@@ -38,7 +38,7 @@ export async function openCheckpoints(pipeline: Pipeline, onTrouble: OnTrouble):
     return createCheckpointFolder(path.join(state.path, 'checkpoints'));
   }
   const { createRedisCheckpoints } = await import('../../adapters/redis/checkpoints.ts');
-  return createRedisCheckpoints(revealSecrets(state.redis), { onTrouble: (trouble) => onTrouble('redis', trouble) });
+  return createRedisCheckpoints(revealSecrets(state.redis), troublesOf('redis', onTrouble));
 }
 
 export async function openSink(pipeline: Pipeline, onTrouble: OnTrouble): Promise<EnvelopeSink> {
@@ -68,7 +68,7 @@ export async function openJobs(pipeline: Pipeline, onTrouble: OnTrouble): Promis
   if (jobs === null) throw missing(pipeline, 'jobs');
   const { createJobQueue } = await import('../../adapters/bullmq/job-queue.ts');
   const { spool: _spool, ...settings } = jobs;
-  return createJobQueue(revealSecrets(settings), { onTrouble: (trouble) => onTrouble('jobs', trouble) });
+  return createJobQueue(revealSecrets(settings), troublesOf('jobs', onTrouble));
 }
 
 /** The tenants of a pipeline by their key. */
@@ -86,7 +86,7 @@ export function logOf(pipeline: Pipeline): KafkaLog {
   return pipeline.log;
 }
 
-function troublesOf(component: string, onTrouble: OnTrouble) {
+export function troublesOf(component: string, onTrouble: OnTrouble) {
   return {
     onTrouble: (trouble: string) => onTrouble(component, trouble),
     onRecovered: () => onTrouble(component, null),

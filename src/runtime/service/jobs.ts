@@ -7,7 +7,7 @@ import { RelaywatchError } from '../../core/outcome.ts';
 import { ingestFile } from '../ingest/ingest-file.ts';
 import { resubmitPending, withSpool } from '../jobs/resubmit.ts';
 import { rescanArchive } from '../rescan/rescan-archive.ts';
-import { openJobs, openOutputs, openSink, profilesOf } from './components.ts';
+import { openJobs, openOutputs, openSink, profilesOf, troublesOf } from './components.ts';
 import { type Service, troubleReporter } from './service.ts';
 import { watchDetectors } from './watch-detectors.ts';
 
@@ -81,9 +81,7 @@ export const runJobs: Service = async ({ pipeline, telemetry, now, signal }) => 
     await Promise.all([
       queue.work(spool === null ? handle : withSpool(spool, handle), signal),
       watchDetectors({ pipeline, outputs, onTrouble, now, signal }),
-      spool === null
-        ? null
-        : resubmitPending(spool, queue, signal, { onTrouble: (problem) => onTrouble('jobs', problem) }),
+      spool === null ? null : resubmitPending(spool, queue, signal, troublesOf('jobs', onTrouble)),
     ]);
   } finally {
     await Promise.allSettled([queue.close(), sink.close(), outputs.close()]);

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createJobSpool } from '../../../src/adapters/file/job-spool.ts';
 import { createMemoryJobs, newJobMemory } from '../../../src/adapters/memory/jobs.ts';
 import { type Job, type JobContext, type JobQueue, JobRefused, type RescanJob } from '../../../src/core/jobs.ts';
-import { resubmitPending, submitDurably, withSpool } from '../../../src/runtime/jobs/resubmit.ts';
+import { type ResubmitOptions, resubmitPending, submitDurably, withSpool } from '../../../src/runtime/jobs/resubmit.ts';
 import { ingestOf, until } from '../../adapters/contract/jobs.ts';
 
 const rescan: RescanJob = { kind: 'rescan', tenant: 'contoso', fromMs: 0, toMs: null };
@@ -34,8 +34,8 @@ function start() {
     work(handler: (job: Job, context: JobContext) => Promise<void>) {
       ends.push(queue.work(withSpool(spool, handler), stop.signal));
     },
-    resubmit(to: JobQueue = queue, onTrouble?: (problem: string) => void) {
-      ends.push(resubmitPending(spool, to, stop.signal, { everyMs: 10, onTrouble }));
+    resubmit(to: JobQueue = queue, more: ResubmitOptions = {}) {
+      ends.push(resubmitPending(spool, to, stop.signal, { everyMs: 10, ...more }));
     },
     end,
   };
@@ -67,12 +67,17 @@ test('a job is in the spool before the queue is asked, and submitted when the qu
   const troubles: string[] = [];
   const done: Job[] = [];
   work(async (job) => void done.push(job));
-  resubmit(shaky, (problem) => troubles.push(problem));
+  let recoveries = 0;
+  resubmit(shaky, { onTrouble: (problem) => troubles.push(problem), onRecovered: () => recoveries++ });
   await until(() => troubles.length >= 2);
   expect(troubles[0]).toBe('Jobs wait to be submitted again: The queue is away');
   expect(done).toEqual([]);
+  expect(recoveries).toBe(0);
   away = false;
   await until(() => done.length === 1);
+  await until(() => recoveries === 1);
+  await sleep(50);
+  expect(recoveries).toBe(1);
 });
 
 test('an ingest that ran out of tries is tried anew, a refused one is not', async () => {
