@@ -46,6 +46,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
       outputs,
       telemetry,
       now,
+      beforeRescan: () => folder.archiveGrowth(),
     });
     await rescans.open();
     let isReading = true;
