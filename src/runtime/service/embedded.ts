@@ -9,12 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createArchive } from '../../adapters/file/archive.ts';
 import { lockFolder } from '../../adapters/file/folder-lock.ts';
 import { openJournal } from '../../adapters/file/journal.ts';
-import type { FolderWatch } from '../../adapters/file/watch-folder.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import { DetectWorker } from '../detect/detect-worker.ts';
 import { DETECTOR } from '../telemetry/telemetry.ts';
 import { openCheckpoints, openOutputs, profilesOf } from './components.ts';
-import { openExportFolder } from './export-folder.ts';
+import { type ExportFolder, openExportFolder } from './export-folder.ts';
 import { RescanQueue } from './rescan-queue.ts';
 import { type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
 
@@ -73,7 +72,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
       sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => worker.abort());
     });
     let handedOver = 0;
-    const folder: FolderWatch = await openExportFolder({
+    const folder: ExportFolder = await openExportFolder({
       pipeline,
       stateFolder: path.join(state.path, 'watch'),
       sink: journal.sink,
