@@ -44,8 +44,10 @@ export class OpenPairs {
 
   /** Adds an observation whose pair is not known. */
   add(observation: RecordScratch): void {
+    const [timeMs] = observation.doubles;
     this.#table.add(observation);
-    this.#note(this.#table.size - 1, observation.doubles[0]);
+    this.#remember(this.#table.size - 1, timeMs);
+    this.#changedFromMs = Math.min(this.#changedFromMs, timeMs);
   }
 
   /** Merges an observation with what is known of its pair. */
@@ -56,10 +58,10 @@ export class OpenPairs {
     table.copyTo(index, this.#after.words, 0);
     const beforeMs = this.#before.doubles[0];
     const afterMs = this.#after.doubles[0];
-    if (afterMs !== beforeMs) this.#note(index, afterMs);
-    else if (differs(this.#before.words, this.#after.words)) {
-      this.#changedFromMs = Math.min(this.#changedFromMs, afterMs);
-    }
+    if (afterMs === beforeMs && !differs(this.#before.words, this.#after.words)) return;
+    this.#changedFromMs = Math.min(this.#changedFromMs, afterMs);
+    // Within its hour it is known already, and would be walked twice.
+    if (Math.floor(afterMs / HOUR_MS) !== Math.floor(beforeMs / HOUR_MS)) this.#remember(index, afterMs);
   }
 
   /** The pairs with a time in `(afterMs, untilMs)`, in any order. */
@@ -96,11 +98,6 @@ export class OpenPairs {
       kept.addAt(words, doubles, base, doubleBase, true);
       this.#remember(kept.size - 1, recordMs);
     });
-  }
-
-  #note(index: number, timeMs: number): void {
-    this.#remember(index, timeMs);
-    this.#changedFromMs = Math.min(this.#changedFromMs, timeMs);
   }
 
   #remember(index: number, timeMs: number): void {
