@@ -229,7 +229,14 @@ export class TenantDetector {
     const seen = this.#countsOf(number);
     if (!isCounted) {
       const read = extractor.rows + lost.rows;
-      this.#files.add(header, { ...seen, ...lost, read, firstMs: extractor.firstMs, lastMs: extractor.lastMs });
+      this.#files.add(header, {
+        ...seen,
+        ...lost,
+        read,
+        bytes: payload.length,
+        firstMs: extractor.firstMs,
+        lastMs: extractor.lastMs,
+      });
       this.#lastRows.add(appendedMs, read);
       this.#lastLetters.add(appendedMs, letters.length);
       this.#lastRowAtMs = appendedMs;
