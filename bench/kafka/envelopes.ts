@@ -74,7 +74,7 @@ function counting(count: number): { handler: PartitionHandler; all: Promise<void
       return null;
     },
     gap: async () => {},
-    idle: async () => {},
+    idle: async () => null,
     revoked: async () => {},
   };
   return { handler, all: all.promise };

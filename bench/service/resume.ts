@@ -127,8 +127,9 @@ async function consume(
       return done;
     },
     async idle(partition, generation) {
-      await worker.idle(partition, generation);
+      const done = await worker.idle(partition, generation);
       look();
+      return done;
     },
     gap: (partition, expected, found) => worker.gap(partition, expected, found),
     // What is done is looked at before the partition is given up.

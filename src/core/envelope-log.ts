@@ -42,8 +42,8 @@ export interface PartitionHandler {
   entries(partition: number, generation: number, entries: readonly LogEntry[], end: number): Promise<number | null>;
   /** The log no longer has `[expected, found)`: entries are lost. */
   gap(partition: number, expected: number, found: number): Promise<void>;
-  /** Nothing arrived for a while, or everything there is was handed over. */
-  idle(partition: number, generation: number): Promise<void>;
+  /** Nothing arrived for a while, or everything there is was handed over. Resolves as `entries` does. */
+  idle(partition: number, generation: number): Promise<number | null>;
   /**
    * The partition belongs to another member, who may have begun with it already, or is given up; state of it is
    * forgotten, nothing is written.

@@ -150,7 +150,10 @@ export class Lane {
 
   idle(owned: Ownership): Promise<void> {
     owned.lastMs = this.#hooks.now();
-    return this.#call(owned, () => this.#handler.idle(this.partition, owned.generation));
+    return this.#call(owned, async () => {
+      const done = await this.#handler.idle(this.partition, owned.generation);
+      if (done !== null) this.#hooks.done(this.partition, done);
+    });
   }
 
   #call(owned: Ownership, call: () => Promise<void>): Promise<void> {

@@ -62,7 +62,10 @@ function partitionHandler(
       return offset;
     },
     gap: (partition, expected, found) => handler.gap(partition, expected, found),
-    idle: (partition) => handler.idle(partition),
+    async idle(partition) {
+      await handler.idle(partition);
+      return null;
+    },
     async revoked(partition) {
       await handler.revoked(partition);
       notes.delete(partition);

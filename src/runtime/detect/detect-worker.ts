@@ -189,12 +189,14 @@ export class DetectWorker implements PartitionHandler {
     return await this.#deliver(number, partition, nextOffset >= end);
   }
 
-  async idle(number: number, generation: number): Promise<void> {
+  async idle(number: number, generation: number): Promise<number | null> {
     const partition = this.#partitions.get(number);
-    if (partition === undefined || partition.generation !== generation) return;
+    if (partition === undefined || partition.generation !== generation) return null;
     this.#options.observer?.alive(number);
-    if (partition.readOffset < partition.replayUntil) return;
-    await this.#deliver(number, partition, true);
+    if (partition.readOffset < partition.replayUntil) return null;
+    const hasNew = partition.isDirty;
+    const done = await this.#deliver(number, partition, true);
+    return hasNew ? done : null;
   }
 
   async gap(number: number, expected: number, found: number): Promise<void> {

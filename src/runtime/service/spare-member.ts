@@ -27,7 +27,7 @@ class CountedPartitions implements PartitionHandler {
     return this.#inner.gap(partition, expected, found);
   }
 
-  idle(partition: number, generation: number): Promise<void> {
+  idle(partition: number, generation: number): Promise<number | null> {
     return this.#inner.idle(partition, generation);
   }
 

@@ -100,8 +100,9 @@ export class Recorder implements PartitionHandler {
     return this.#call({ call: 'gap', partition, expected, found });
   }
 
-  idle(partition: number, generation: number): Promise<void> {
-    return this.#call({ call: 'idle', partition, generation });
+  async idle(partition: number, generation: number): Promise<null> {
+    await this.#call({ call: 'idle', partition, generation });
+    return null;
   }
 
   revoked(partition: number): Promise<void> {
