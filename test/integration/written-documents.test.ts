@@ -33,6 +33,10 @@ const BAD_ROWS = [
   '2026-06-01T00:00:00Z,a@contoso.com',
 ].join('\r\n');
 
+function codeOf({ document }: OutputWrite): string {
+  return (document.relaywatch as unknown as { dead_letter: { code: string } }).dead_letter.code;
+}
+
 describeWithEngines('Documents in Elasticsearch', { elasticsearch: true }, (engines) => {
   let stores: OutputStoreUnderTest;
   let folder: string;
@@ -117,11 +121,7 @@ describeWithEngines('Documents in Elasticsearch', { elasticsearch: true }, (engi
 
     const kinds = new Set(sent.map(({ kind }) => kind));
     expect(kinds).toEqual(new Set(['incident', 'alert', 'ledger', 'dead_letter', 'finding']));
-    const codes = sent.flatMap(({ kind, document }) =>
-      kind === 'dead_letter'
-        ? [(document as unknown as { relaywatch: { dead_letter: { code: string } } }).relaywatch.dead_letter.code]
-        : [],
-    );
+    const codes = sent.filter(({ kind }) => kind === 'dead_letter').map(codeOf);
     expect(codes).toEqual(
       expect.arrayContaining(['bad_time', 'bad_recipient', 'bad_status', 'bad_envelope', 'unknown_tenant']),
     );
