@@ -89,8 +89,9 @@ export class ChosenTexts {
     else texts[field] = text;
   }
 
-  save(): ChosenTextsState {
-    return [...this.#texts];
+  /** The choices of pairs that `isKept` accepts, by key. */
+  save(isKept: (key: string) => boolean): ChosenTextsState {
+    return [...this.#texts].filter(([key]) => isKept(key));
   }
 
   load(state: ChosenTextsState): void {
@@ -175,6 +176,11 @@ export class PairTable implements PairSink {
     this.#append(words, doubles, base, doubleBase);
     if (!isCounted) this.#counts.count('accepted', fileOf(words, base));
     if (this.#waiting === WINDOW) this.#settle();
+  }
+
+  /** Calls `visit` with the key of every pair, as `ChosenTexts` has it. */
+  forEachKey(visit: (key: string) => void): void {
+    this.forEach((words, _doubles, base) => visit(ChosenTexts.key(words, base)));
   }
 
   /** Index of the record of the same pair; -1 where there is none. */

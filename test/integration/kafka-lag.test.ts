@@ -62,7 +62,7 @@ describeWithEngines('The lag in Kafka', { kafka: true }, (engines) => {
         // Done up to the third.
         entries: async (_, _generation, entries) => Math.min(3, (entries.at(-1)?.offset ?? -1) + 1),
         gap: async () => {},
-        idle: async () => {},
+        idle: async () => null,
         revoked: async () => {},
       },
       stop.signal,

@@ -84,6 +84,11 @@ export class LiveWalk {
     return this.#pairs.size;
   }
 
+  /** Calls `visit` with the key of every open pair, as `ChosenTexts` has it. */
+  forEachOpenKey(visit: (key: string) => void): void {
+    this.#pairs.forEachKey(visit);
+  }
+
   /** Earliest time behind the seal that rows came for since it was last asked; infinite for none. */
   takeLateFromMs(): number {
     const lateFromMs = this.#lateFromMs;

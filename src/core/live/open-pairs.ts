@@ -32,6 +32,11 @@ export class OpenPairs {
     this.#changedFromMs = Number.POSITIVE_INFINITY;
   }
 
+  /** Calls `visit` with the key of every pair, as `ChosenTexts` has it. */
+  forEachKey(visit: (key: string) => void): void {
+    this.#table.forEachKey(visit);
+  }
+
   /** Everything is to be walked again. */
   changeAll(): void {
     if (this.#table.size > 0) this.#changedFromMs = Number.NEGATIVE_INFINITY;

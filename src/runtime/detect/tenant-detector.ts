@@ -334,9 +334,16 @@ export class TenantDetector {
       sources: textsOf(sources),
       connectors: textsOf(connectors),
       organizations,
-      chosen: this.#chosen.save(),
+      chosen: this.#sealedChoices(),
       envelopes: this.#envelopes.save(),
     };
+  }
+
+  /** Choices among the texts of sealed pairs: open ones are replayed, and choose again. */
+  #sealedChoices(): ChosenTextsState {
+    const open = new Set<string>();
+    this.#live.forEachOpenKey((key) => open.add(key));
+    return this.#chosen.save((key) => !open.has(key));
   }
 
   progress(): TenantProgress {

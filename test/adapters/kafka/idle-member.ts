@@ -18,7 +18,7 @@ const handler: PartitionHandler = {
   assigned: async () => null,
   entries: async () => null,
   gap: async () => {},
-  idle: async () => {},
+  idle: async () => null,
   revoked: async () => {},
 };
 

@@ -279,6 +279,32 @@ describe('a detector worker', () => {
     expect(standing.map(withoutId)).toEqual(undisturbed.incidents().map(withoutId));
   });
 
+  it('chooses among texts that disagree as if it had never been killed', async () => {
+    const rows = relayRows(40);
+    const other = rows.map((row) => ({ ...row, subject: 'A smaller subject' }));
+    const old = { received: '2026-05-01T10:00:00', sender: 'ann@contoso.example', recipient: 'bob@fabrikam.example' };
+    const sent = [
+      await envelopesOf(traceCsv([old], 1000)),
+      await envelopesOf(traceCsv(rows.slice(0, 30), 1)),
+      await envelopesOf(traceCsv(other.slice(0, 15), 1)),
+    ];
+    const last = await envelopesOf(traceCsv(rows.slice(30), 31));
+    const undisturbed = new Subject();
+    for (const some of [...sent, last]) undisturbed.append(some);
+    await undisturbed.idle();
+    const { subjects } = undisturbed.incidents()[0].relaywatch.incident.contributors;
+    expect(subjects.map(({ recipients }) => recipients)).toEqual([25, 15]);
+
+    const subject = new Subject();
+    for (const some of sent) subject.append(some);
+    await subject.idle();
+    subject.kill();
+    subject.append(last);
+    subject.clockMs += 60_000;
+    await subject.idle();
+    expect(subject.incidents()).toEqual(undisturbed.incidents());
+  });
+
   it('keeps what it published where the log has lost rows that were to be replayed', async () => {
     const subject = new Subject();
     for (const sent of envelopes) {
