@@ -245,6 +245,11 @@ export class DetectWorker implements PartitionHandler {
     return partition.nextOffset;
   }
 
+  /** Partitions that are ours. */
+  get partitions(): number[] {
+    return [...this.#partitions.keys()];
+  }
+
   /** Numbers for telemetry. */
   tenants(): { tenant: string; openPairs: number; watermarkMs: number; openIncidents: number }[] {
     return [...this.#partitions.values()].flatMap(({ tenants }) =>

@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobSpool } from '../../adapters/file/job-spool.ts';
-import { type Job, type JobContext, type JobQueue, JobRefused } from '../../core/jobs.ts';
+import { jobId } from '../../core/job-identity.ts';
+import { type Job, type JobContext, type JobQueue, JobRefused, type Submitted } from '../../core/jobs.ts';
 
 const EVERY_MS = 60_000;
 
@@ -17,15 +18,25 @@ export interface ResubmitOptions {
  * Hands over a job so that it survives whatever the queue loses: first to the spool, then to the queue. When the
  * queue is away the job stays in the spool all the same, and the call rejects with what the queue says.
  */
-export async function submitDurably(spool: JobSpool, queue: JobQueue, job: Job): Promise<'queued' | 'known'> {
+export async function submitDurably(spool: JobSpool, queue: JobQueue, job: Job): Promise<Submitted> {
   await spool.add(job);
-  return await queue.submit(job);
+  return await submitSpooled(spool, queue, job);
+}
+
+async function submitSpooled(spool: JobSpool, queue: JobQueue, job: Job): Promise<Submitted> {
+  const answer = await queue.submit(job);
+  if (answer === 'done') {
+    // Nobody will work on it again, so nobody else would take it out.
+    await spool.begin(job);
+    await spool.done(job);
+  }
+  return answer;
 }
 
 /**
  * Submits what is not done again, at once and every minute until `signal` aborts. What the queue knows stays as it
  * is, and what failed is tried anew. A rescan that has begun is submitted at the start alone, when its worker may
- * have died with it: to the queue it would be one more rescan.
+ * have died with it, and one that has not at the second look: to the queue it would be one more rescan.
  */
 export async function resubmitPending(
   spool: JobSpool,
@@ -34,13 +45,21 @@ export async function resubmitPending(
   { everyMs = EVERY_MS, onTrouble, onRecovered }: ResubmitOptions = {},
 ): Promise<void> {
   let isStart = true;
+  /** Ids of what had not begun at the last look. */
+  let waited = new Set<string>();
   let isTroubled = false;
   while (!signal.aborted) {
     try {
+      const waiting = new Set<string>();
       for (const { job, begun } of await spool.pending()) {
         if (signal.aborted) return;
-        if (isStart || !begun || job.kind === 'ingest') await queue.submit(job);
+        const id = jobId(job);
+        if (!begun) waiting.add(id);
+        // One that was added a moment ago may begin before it is submitted again, and would be run once more.
+        const isLost = isStart || (!begun && waited.has(id));
+        if (job.kind === 'ingest' || isLost) await submitSpooled(spool, queue, job);
       }
+      waited = waiting;
       isStart = false;
       if (isTroubled) onRecovered?.();
       isTroubled = false;

@@ -9,6 +9,7 @@ import { DETECTOR } from '../telemetry/telemetry.ts';
 import { openCheckpoints, openDeadLetters, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
 import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
 import { watchSpareMember } from './spare-member.ts';
+import { reportTenants } from './tenant-gauges.ts';
 
 /** Entries that are not handed over for so long, although there are some, mean a worker that is stuck. */
 const STUCK_AFTER_MS = 300_000;
@@ -49,11 +50,13 @@ export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) =
   signal.addEventListener('abort', () => {
     sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => worker.abort());
   });
+  const stopGauges = reportTenants(worker, telemetry);
   const { handler, stop } = watchSpareMember(source, worker, () => telemetry.progress(DETECTOR));
   try {
     await source.run(handler, signal);
   } finally {
     stop();
+    stopGauges();
     worker.abort();
     await Promise.allSettled([outputs.close(), checkpoints.close(), deadEntries.close(), jobs?.close()]);
   }

@@ -16,6 +16,7 @@ import { openCheckpoints, openOutputs, profilesOf } from './components.ts';
 import { type ExportFolder, openExportFolder } from './export-folder.ts';
 import { RescanQueue } from './rescan-queue.ts';
 import { type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
+import { reportTenants } from './tenant-gauges.ts';
 
 const STUCK_AFTER_MS = 300_000;
 const LOOK_EVERY_MS = 500;
@@ -66,6 +67,8 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
       },
     });
     telemetry.watch(DETECTOR, STUCK_AFTER_MS);
+    telemetry.ready('folder', true, 'watching');
+    const stopGauges = reportTenants(worker, telemetry);
     const inner = new AbortController();
     const stop = AbortSignal.any([signal, inner.signal]);
     signal.addEventListener('abort', () => {
@@ -104,6 +107,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
       if (!stop.aborted) throw error;
     } finally {
       isReading = false;
+      stopGauges();
       inner.abort();
       await consuming.finally(() => folder.close());
       await Promise.allSettled([outputs.close(), checkpoints.close(), journal.close()]);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { makeFolder, replaceFile } from '../../adapters/file/durable-file.ts';
 import type { Pipeline } from '../../config/pipeline/pipeline.ts';
 import { MINUTE_MS } from '../../core/calendar.ts';
-import type { OutputStore } from '../../core/delivery.ts';
+import type { OutputStore, ReplaceWrite } from '../../core/delivery.ts';
 import { DEFAULT_COMPLETENESS } from '../completeness/checks.ts';
 import { type CompletenessState, createCompletenessMonitor } from '../completeness/monitor.ts';
 import { kafkaSettings, logOf, type OnTrouble } from './components.ts';
@@ -31,6 +31,8 @@ export async function watchDetectors({ pipeline, outputs, onTrouble, now, signal
   const monitor = createCompletenessMonitor({ pipeline: pipeline.name, tenants, settings: DEFAULT_COMPLETENESS });
   const saved = folder === null ? null : await readState(path.join(folder, STATE_FILE));
   if (saved !== null) monitor.load(saved);
+  /** Findings that the store has not taken yet. */
+  let undelivered: ReplaceWrite[] = [];
   const moved = new Map<number, { committedOffset: number; atMs: number }>();
   while (!signal.aborted) {
     await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
@@ -48,8 +50,9 @@ export async function watchDetectors({ pipeline, outputs, onTrouble, now, signal
           committedMovedAtMs: moved.get(partition)?.atMs ?? atMs,
         };
       });
-      const writes = monitor.observe({ atMs, tenants: [], partitions });
-      if (writes.length > 0) await outputs.deliver(writes, signal);
+      undelivered.push(...monitor.observe({ atMs, tenants: [], partitions }));
+      if (undelivered.length > 0) await outputs.deliver(undelivered, signal);
+      undelivered = [];
       if (folder !== null) await saveState(folder, monitor.save());
       onTrouble('detectors', null);
     } catch (error) {
