@@ -180,7 +180,9 @@ export class PairTable implements PairSink {
 
   /** Calls `visit` with the key of every pair, as `ChosenTexts` has it. */
   forEachKey(visit: (key: string) => void): void {
-    this.forEach((words, _doubles, base) => visit(ChosenTexts.key(words, base)));
+    this.forEach((words, _doubles, base) => {
+      visit(ChosenTexts.key(words, base));
+    });
   }
 
   /** Index of the record of the same pair; -1 where there is none. */
