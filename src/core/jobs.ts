@@ -39,13 +39,16 @@ export class JobRefused extends Error {
   }
 }
 
+/** What a queue says to a job that it is given. */
+export type Submitted = 'queued' | 'known' | 'done';
+
 export interface JobQueue {
   /**
-   * Resolves to `known` where the same job is waiting, running or remembered as done. One that failed is queued
-   * again. So is a rescan that is done or has begun, to run after it: it does not see the rows that came since.
+   * Resolves to `known` where the same job is waiting or running, and to `done` where it is remembered as done:
+   * nothing more will come of it. One that failed is queued again. So is a rescan that is done or has begun, to run after it: it does not see the rows that came since.
    * Fails fast while the queue is away.
    */
-  submit(job: Job): Promise<'queued' | 'known'>;
+  submit(job: Job): Promise<Submitted>;
   /** Takes jobs until `signal` aborts; waits while the queue is away. */
   work(handler: (job: Job, context: JobContext) => Promise<void>, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;

@@ -160,7 +160,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     await killServer();
     await server().restart();
     await until(() => done);
-    expect(await queue.submit(ingestOf(1))).toBe('known');
+    expect(await queue.submit(ingestOf(1))).toBe('done');
     stop.abort();
     await working;
     expect(runs).toBe(1);

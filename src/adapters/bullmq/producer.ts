@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { type Job as BullJob, type JobsOptions, Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { jobIds } from '../../core/job-identity.ts';
-import type { Job } from '../../core/jobs.ts';
+import type { Job, Submitted } from '../../core/jobs.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import { DISCONNECT_TIMEOUT_MS, redisAddress, redisPlace, redisProblem, redisRefusal } from '../redis-access.ts';
 import {
@@ -38,7 +38,7 @@ export class Producer {
     this.#timeoutMs = options.answerTimeoutMs ?? DEFAULTS.answerTimeoutMs;
   }
 
-  submit(job: Job): Promise<'queued' | 'known'> {
+  submit(job: Job): Promise<Submitted> {
     // Which of two calls at once queued it is told by what is stored, so they cannot both be told so.
     const data: JobData = { schema: JOB_SCHEMA, job, submission: randomUUID() };
     return this.#call(async (queue) => {
@@ -60,13 +60,14 @@ export class Producer {
     if (connection != null) await this.#drop(connection);
   }
 
-  async #offer(queue: Queue<JobData>, id: string, job: Job, data: JobData): Promise<'queued' | 'known' | 'begun'> {
+  async #offer(queue: Queue<JobData>, id: string, job: Job, data: JobData): Promise<Submitted | 'begun'> {
     await queue.add(job.kind, data, this.#jobOptions(id, job));
     const stored = await queue.getJob(id);
     // Gone: it was done already, and is not remembered.
     if (stored === undefined || stored.data.submission === data.submission) return 'queued';
     const state = await stored.getState();
     if (state === 'failed') return (await this.#retry(stored, job, data)) ? 'queued' : 'known';
+    if (state === 'completed') return 'done';
     const hasBegun = state === 'active' || state === 'unknown' || hasProgress(stored);
     return job.kind === 'rescan' && hasBegun ? 'begun' : 'known';
   }

@@ -87,6 +87,7 @@ export function createMemoryJobs(memory: JobMemory = newJobMemory(), options: Me
           for (const wake of memory.waiters) wake();
           return 'queued';
         }
+        if (found.state === 'done') return 'done';
         const hasBegun = found.state === 'running' || Object.keys(found.progress).length > 0;
         if (job.kind === 'ingest' || !hasBegun) return 'known';
       }

@@ -51,7 +51,9 @@ export async function resubmitPending(
   while (!signal.aborted) {
     try {
       const waiting = new Set<string>();
-      for (const { job, begun } of await spool.pending()) {
+      // Rescans first, while what is known of them is fresh.
+      const pending = (await spool.pending()).sort((left, right) => rank(left.job) - rank(right.job));
+      for (const { job, begun } of pending) {
         if (signal.aborted) return;
         const id = jobId(job);
         if (!begun) waiting.add(id);
@@ -69,6 +71,10 @@ export async function resubmitPending(
     }
     await sleep(everyMs, undefined, { signal }).catch(() => {});
   }
+}
+
+function rank({ kind }: Job): number {
+  return kind === 'rescan' ? 0 : 1;
 }
 
 /** A handler that tells the spool of what it begins and ends. A job that fails and is tried again stays in it. */

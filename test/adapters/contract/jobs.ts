@@ -101,7 +101,7 @@ export function describeJobsContract(name: string, create: () => Promise<JobPlac
       expect(await queue.submit(ingestOf(1))).toBe('known');
       gate.resolve();
       await Promise.all(ends.map((end) => end()));
-      expect(await queue.submit(ingestOf(1))).toBe('known');
+      expect(await queue.submit(ingestOf(1))).toBe('done');
       work(handler);
       await sleep(50);
       expect(runs).toBe(2);
@@ -231,7 +231,7 @@ export function describeJobsContract(name: string, create: () => Promise<JobPlac
       });
       await until(() => runs === 1);
       await end();
-      expect(await queue.submit(ingestOf(1))).toBe('known');
+      expect(await queue.submit(ingestOf(1))).toBe('done');
       work(async () => {
         runs++;
       });

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createJobSpool } from '../../../src/adapters/file/job-spool.ts';
 import { createMemoryJobs, newJobMemory } from '../../../src/adapters/memory/jobs.ts';
 import { type Job, type JobContext, type JobQueue, JobRefused, type RescanJob } from '../../../src/core/jobs.ts';
@@ -53,6 +53,27 @@ test('jobs that the queue lost are done, and only once', async () => {
   await sleep(50);
   expect(done).toHaveLength(6);
   expect(await spool.pending()).toEqual([]);
+});
+
+test('a job that is submitted again is out of the spool when it is done', async () => {
+  const { spool, queue, work, resubmit } = start();
+  const begun = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  work(async () => {
+    runs++;
+    begun.resolve();
+    await gate.promise;
+  });
+  await submitDurably(spool, queue, ingestOf(1));
+  await begun.promise;
+  expect(await submitDurably(spool, queue, ingestOf(1))).toBe('known');
+  gate.resolve();
+  resubmit();
+  await vi.waitFor(async () => expect(await spool.pending()).toEqual([]));
+  expect(await submitDurably(spool, queue, ingestOf(1))).toBe('done');
+  expect(await spool.pending()).toEqual([]);
+  expect(runs).toBe(1);
 });
 
 test('a job is in the spool before the queue is asked, and submitted when the queue is back', async () => {
