@@ -7,14 +7,15 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Client } from '@elastic/elasticsearch';
 import { openClient } from '../../src/adapters/elasticsearch/client.ts';
-import { storeNames } from '../../src/adapters/elasticsearch/settings.ts';
+import { type ElasticsearchSettings, type StoreNames, storeNames } from '../../src/adapters/elasticsearch/settings.ts';
+import type { KafkaSettings } from '../../src/adapters/kafka/settings.ts';
 import type { IncidentDocument } from '../../src/core/incident-document.ts';
 import type { RowCounts } from '../../src/core/ledger.ts';
 import { scan } from '../../src/runtime/scan.ts';
 import { documentsIn, settingsFor } from '../adapters/elasticsearch/access.ts';
 import { type Outcome, ROOT, run } from '../e2e/command.ts';
 import type { Elasticsearch } from '../engines/elasticsearch.ts';
-import { type Shape, type SmallTenant, smallTenant, writePlain } from '../property/tenants.ts';
+import { type Observation, type Shape, type SmallTenant, smallTenant, writePlain } from '../property/tenants.ts';
 
 export interface ServiceEngines {
   kafka: { brokers: string[] };
@@ -29,9 +30,24 @@ export interface ServiceTenant {
   parts: string[];
   expected: IncidentDocument[];
   accepted: number;
+  /** Distinct rows that cannot be used, as often as they stand in the exports. */
+  deadLetters: number;
+}
+
+/** A document as it is stored, with its id. */
+export interface Stored {
+  id: string;
+  source: Record<string, unknown>;
+}
+
+interface LedgerLine {
+  rows: RowCounts;
+  is_complete: boolean;
 }
 
 const SHAPES: readonly Shape[] = ['trace-v2', 'ndjson', 'summary'];
+/** The year 2100. */
+const FUTURE_MS = Date.UTC(2100, 0, 1);
 const ATTACKS = ['relay', 'rotation', 'batches'] as const;
 
 export class Service {
@@ -39,6 +55,8 @@ export class Service {
   readonly client: Client;
   /** Also the namespace, the group and the prefix. */
   readonly topic = `t${randomBytes(5).toString('hex')}`;
+  readonly elasticsearch: ElasticsearchSettings;
+  readonly kafka: KafkaSettings;
   readonly #names: ReturnType<typeof storeNames>;
   readonly #workers = new Set<ChildProcess>();
   readonly #environment: NodeJS.ProcessEnv;
@@ -46,6 +64,18 @@ export class Service {
   constructor(engines: ServiceEngines, keys: readonly string[]) {
     const name = this.topic;
     const settings = settingsFor(engines.elasticsearch, { namespace: name });
+    this.elasticsearch = settings;
+    this.kafka = {
+      brokers: engines.kafka.brokers,
+      clientId: 'relaywatch-test',
+      topic: name,
+      group: name,
+      tls: null,
+      sasl: null,
+      allowPlaintext: false,
+      sessionTimeoutMs: 6_000,
+      maxWaitTimeMs: 200,
+    };
     this.client = openClient(settings);
     this.#names = storeNames(name);
     const { auth, ca } = settings;
@@ -78,23 +108,42 @@ jobs:
   }
 
   /** Writes the exports of a generated tenant, one folder for each stretch of time, and scans them. */
-  async tenant(key: string, index: number, seed: string, cuts: readonly number[]): Promise<ServiceTenant> {
+  tenant(key: string, index: number, seed: string, cuts: readonly number[]): Promise<ServiceTenant> {
+    const bounds = [0, ...cuts, 1];
+    return this.tenantOf(
+      key,
+      index,
+      seed,
+      bounds.slice(1).map((end, part) => [bounds[part], end]),
+    );
+  }
+
+  /** As `tenant`, with a folder for each of these stretches of its rows, shares from 0 to 1, which may overlap. */
+  async tenantOf(
+    key: string,
+    index: number,
+    seed: string,
+    stretches: readonly (readonly [from: number, to: number])[],
+  ): Promise<ServiceTenant> {
     const kind = { name: key, shapes: [SHAPES[index]], listed: true, attack: ATTACKS[index] };
     const tenant = smallTenant(kind, seed);
     const settings = { ...tenant.options.tenant, key };
     const domains = settings.acceptedDomains?.map(({ name }) => name) ?? [];
     writeFileSync(path.join(this.folder, `${key}.txt`), `${domains.join('\n')}\n`);
-    const ordered = [...tenant.observations].sort((left, right) => left.message.timeMs - right.message.timeMs);
-    const bounds = [0, ...cuts.map((share) => Math.floor(ordered.length * share)), ordered.length];
-    const parts = bounds.slice(1).map((end, part) => {
+    const ordered = tenant.observations
+      .map(inRealFuture)
+      .sort((left, right) => left.message.timeMs - right.message.timeMs);
+    const parts = stretches.map(([from, to], part) => {
       const folder = path.join(this.folder, key, `part-${part}`);
       mkdirSync(folder, { recursive: true });
-      writePlain({ ...tenant, observations: ordered.slice(bounds[part], end) }, folder);
+      const observations = ordered.slice(Math.floor(ordered.length * from), Math.floor(ordered.length * to));
+      writePlain({ ...tenant, observations }, folder);
       return folder;
     });
     const scanned = await scan({ ...tenant.options, tenant: settings, paths: parts, reader: 'js' });
-    const { accepted } = scanned.ledger.totals.rows;
-    return { key, tenant, parts, expected: scanned.incidents, accepted };
+    const { accepted, dead_lettered: dead } = scanned.ledger.totals.rows;
+    const deadLetters = Object.values(dead).reduce((sum, count) => sum + count, 0);
+    return { key, tenant, parts, expected: scanned.incidents, accepted, deadLetters };
   }
 
   relaywatch(...args: string[]): Promise<Outcome> {
@@ -109,6 +158,7 @@ jobs:
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     worker.stderr?.setEncoding('utf8').on('data', (text: string) => this.log.push(text));
+    worker.on('error', (error) => this.log.push(`${error.message}\n`));
     this.#workers.add(worker);
     worker.on('close', () => this.#workers.delete(worker));
     return worker;
@@ -125,13 +175,26 @@ jobs:
     return await documentsIn(this.client, this.#names.alert);
   }
 
+  /** Every copy of every document of a kind. */
+  async stored(kind: keyof StoreNames): Promise<Stored[]> {
+    const index = this.#names[kind];
+    await this.client.indices.refresh({ index, ignore_unavailable: true });
+    const { hits } = await this.client.search<Record<string, unknown>>({
+      index,
+      ignore_unavailable: true,
+      size: 10_000,
+    });
+    return hits.hits.map(({ _id, _source }) => ({ id: _id as string, source: _source as Record<string, unknown> }));
+  }
+
   /** Sums of a tenant's ledger. */
-  async ledger(tenant: string): Promise<{ accepted: number; read: number; others: number }> {
-    const sums = { accepted: 0, read: 0, others: 0 };
+  async ledger(tenant: string): Promise<{ accepted: number; read: number; others: number; complete: number }> {
+    const sums = { accepted: 0, read: 0, others: 0, complete: 0 };
     for (const document of (await documentsIn(this.client, this.#names.ledger)).values()) {
-      const { ledger, tenant: of } = document.relaywatch as { ledger?: { rows: RowCounts }; tenant: string };
+      const { ledger, tenant: of } = document.relaywatch as { ledger?: LedgerLine; tenant: string };
       if (of !== tenant || ledger === undefined) continue;
       const { rows } = ledger;
+      if (ledger.is_complete) sums.complete++;
       sums.accepted += rows.accepted;
       sums.read += rows.read;
       sums.others += rows.duplicate + rows.updated + rows.folded;
@@ -147,6 +210,12 @@ jobs:
     await this.client.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Workers judge by the real present what comes from the future; what `scan` is told is far behind it. */
+function inRealFuture(observation: Observation): Observation {
+  if (observation.deadLetter !== 'future_time') return observation;
+  return { ...observation, message: { ...observation.message, timeMs: FUTURE_MS } };
 }
 
 /** As `scan` prints it: without what the store and people add. */
