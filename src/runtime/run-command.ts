@@ -11,6 +11,7 @@ import type { Service } from './service/service.ts';
 const DEFAULT_PIPELINE = 'pipelines/embedded.yaml';
 /** A worker that is asked to stop and does not is ended: what it had not written is written by the next one. */
 const STOP_DEADLINE_MS = 25_000;
+const EXIT_AFTER_MS = 1_000;
 
 const SERVICES: Record<Role, () => Promise<Service>> = {
   embedded: async () => (await import('./service/embedded.ts')).runEmbedded,
@@ -55,16 +56,18 @@ async function serve(
   });
   for (const warning of pipeline.warnings) telemetry.log.warn(warning, { action: 'pipeline_warning' });
   const stop = new AbortController();
+  let deadline: NodeJS.Timeout | undefined;
   const onSignal = () => {
     if (stop.signal.aborted) return;
     telemetry.log.info('Stopping: what is under way is finished first', { action: 'worker_stopping' });
     stop.abort();
-    setTimeout(() => {
+    deadline = setTimeout(() => {
       telemetry.log.error('Stopping took too long; what was not written is written after the next start', {
         action: 'worker_stopped',
       });
       process.exit(1);
-    }, STOP_DEADLINE_MS).unref();
+    }, STOP_DEADLINE_MS);
+    deadline.unref();
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   try {
@@ -74,11 +77,14 @@ async function serve(
     telemetry.log.info(`The worker of ${name} (${role}) has started${where}`, { action: 'worker_started' });
     await service({ pipeline, telemetry, now: Date.now, signal: stop.signal, once });
     telemetry.log.info('The worker has stopped', { action: 'worker_stopped' });
+    // A client that lost its server may keep a connection or a timer; nothing of ours is left to wait for.
+    setTimeout(() => process.exit(0), EXIT_AFTER_MS).unref();
     return 0;
   } catch (error) {
     if (stop.signal.aborted && isAbort(error)) return 0;
     throw error;
   } finally {
+    clearTimeout(deadline);
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     await telemetry.close();
   }
