@@ -77,8 +77,6 @@ async function serve(
     telemetry.log.info(`The worker of ${name} (${role}) has started${where}`, { action: 'worker_started' });
     await service({ pipeline, telemetry, now: Date.now, signal: stop.signal, once });
     telemetry.log.info('The worker has stopped', { action: 'worker_stopped' });
-    // A client that lost its server may keep a connection or a timer; nothing of ours is left to wait for.
-    setTimeout(() => process.exit(0), EXIT_AFTER_MS).unref();
     return 0;
   } catch (error) {
     if (stop.signal.aborted && isAbort(error)) return 0;
@@ -87,6 +85,8 @@ async function serve(
     clearTimeout(deadline);
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     await telemetry.close();
+    // A client that lost its server may keep a connection or a timer; nothing of ours is left to wait for.
+    setTimeout(() => process.exit(), EXIT_AFTER_MS).unref();
   }
 }
 
