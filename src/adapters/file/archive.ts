@@ -200,7 +200,7 @@ class FolderArchive implements Archive {
   }
 
   async #prepare(root: string): Promise<void> {
-    const prepared = this.#prepared.get(root) ?? makeFolder(root).then(() => removeTemporaries(root));
+    const prepared = this.#prepared.get(root) ?? makeFolder(root).then(() => removeTemporaries(root, true));
     this.#prepared.set(root, prepared);
     await prepared.catch((error) => {
       this.#prepared.delete(root);

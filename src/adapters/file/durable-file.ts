@@ -1,7 +1,7 @@
 /** Files that are there, whole, after the power failed. */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { RelaywatchError } from '../../core/outcome.ts';
 
@@ -56,11 +56,22 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Removes what ended processes left half written. Those of this process may still be under way. */
-export async function removeTemporaries(folder: string): Promise<void> {
+/** Nobody writes a file for so long without adding to it. */
+const ABANDONED_MS = 3_600_000;
+
+/**
+ * Removes what ended processes left half written. Those of this process may still be under way; so may those of
+ * others in a folder that several processes write, which therefore stay for an hour. (Whether a process lives is no
+ * use: it may be one of another machine or container.)
+ */
+export async function removeTemporaries(folder: string, isShared = false): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = TEMPORARY.exec(name)?.[1];
-    if (pid !== undefined && Number(pid) !== process.pid) await rm(path.join(folder, name), { force: true });
+    if (pid === undefined || Number(pid) === process.pid) continue;
+    const file = path.join(folder, name);
+    const written = isShared ? await stat(file).catch(() => null) : null;
+    if (written !== null && Date.now() - written.mtimeMs < ABANDONED_MS) continue;
+    await rm(file, { force: true });
   }
 }
 

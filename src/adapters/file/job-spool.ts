@@ -70,7 +70,7 @@ export function createJobSpool(folder: string, { onTrouble }: JobSpoolOptions = 
     pending: () =>
       guarded(async () => {
         await makeFolder(folder);
-        await removeTemporaries(folder);
+        await removeTemporaries(folder, true);
         const entries = await readdir(folder, { withFileTypes: true });
         const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
         const jobs = new Map<string, PendingJob>();

@@ -1,6 +1,6 @@
 /** The spool of jobs: what was added is there until it is done. */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -61,12 +61,16 @@ describe('the spool of jobs', () => {
   test('clears up after processes that died, and leaves alone what is not its own', async () => {
     const spool = createJobSpool(folder);
     await spool.add(ingestOf(1));
-    writeFileSync(path.join(folder, '.new-999999999-0a0b0c'), 'half');
+    const abandoned = path.join(folder, '.new-999999999-0a0b0c');
+    writeFileSync(abandoned, 'half');
+    utimesSync(abandoned, new Date(), new Date(Date.now() - 2 * 3_600_000));
+    // Of a process that is just handing over a job.
+    writeFileSync(path.join(folder, '.new-999999998-0a0b0c'), 'half');
     writeFileSync(path.join(folder, 'notes.txt'), 'text');
     symlinkSync('/etc/passwd', path.join(folder, `${jobId(rescan)}.json`));
     expect(await spool.pending()).toHaveLength(1);
     expect(readdirSync(folder).sort()).toEqual(
-      [`${jobId(ingestOf(1))}.json`, `${jobId(rescan)}.json`, 'notes.txt'].sort(),
+      ['.new-999999998-0a0b0c', `${jobId(ingestOf(1))}.json`, `${jobId(rescan)}.json`, 'notes.txt'].sort(),
     );
   });
 
