@@ -57,6 +57,9 @@ export interface Plan {
 const KEYS = ['litware', 'contoso', 'northwind'];
 /** Files are handed over in this time, and faults begin in it. */
 const ACTIVE_MS = 8_000;
+/** Some files come when nothing has come for so long that the days before are sealed. */
+const STRAGGLERS = 0.25;
+const STRAGGLER_MS = 22_000;
 /** Longer than the session timeout, so that others take over what the frozen one had. */
 const FREEZE_MS = [6_500, 8_500] as const;
 
@@ -73,6 +76,11 @@ export function planOf(seed: number): Plan {
       which: random.uniform(),
     };
   });
+  const late = random.fork('late');
+  if (late.chance(STRAGGLERS)) {
+    const { tenant, part } = late.pick(submissions);
+    for (const one of submissions) if (one.tenant === tenant && one.part === part) one.atMs = STRAGGLER_MS;
+  }
   return {
     seed,
     tenants,
@@ -113,8 +121,9 @@ function submissionsOf(tenant: string, files: number, random: Random): Submissio
 /** A schedule in a line. */
 export function textOf({ tenants, detectors, submissions, faults }: Plan): string {
   const times = faults.map(({ kind, atMs, forMs }) => `${kind} at ${seconds(atMs)} for ${seconds(forMs)}`);
+  const late = submissions.some(({ atMs }) => atMs === STRAGGLER_MS) ? ', one late' : '';
   const files = new Set(submissions.map(({ tenant, part }) => `${tenant} ${part}`)).size;
-  return `${tenants.length} tenants, ${files} files, ${detectors} detectors; ${times.join(', ')}`;
+  return `${tenants.length} tenants, ${files} files${late}, ${detectors} detectors; ${times.join(', ')}`;
 }
 
 function seconds(ms: number): string {
