@@ -24,6 +24,9 @@ const first = Number(values.seed);
 const count = Number(values.schedules);
 const atOnce = Number(values['at-once']);
 
+// Workers end with this process, and so do the engines.
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143));
+
 const began = Date.now();
 const results: ScheduleResult[] = [];
 const { engines, close } = await startOwnEngines({

@@ -77,6 +77,7 @@ export class Service {
       maxWaitTimeMs: 200,
     };
     this.client = openClient(settings);
+    process.once('exit', this.#endWorkers);
     this.#names = storeNames(name);
     const { auth, ca } = settings;
     this.#environment = { TEST_PASSWORD: auth !== null && 'password' in auth ? auth.password : '' };
@@ -205,8 +206,14 @@ jobs:
     return sums;
   }
 
-  async close(): Promise<void> {
+  /** Also when this process ends in the middle of a test. */
+  readonly #endWorkers = (): void => {
     for (const worker of this.#workers) worker.kill('SIGKILL');
+  };
+
+  async close(): Promise<void> {
+    this.#endWorkers();
+    process.off('exit', this.#endWorkers);
     await this.client.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
