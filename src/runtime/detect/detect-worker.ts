@@ -23,7 +23,7 @@ import { decodeBase, encodeBase } from './state-codec.ts';
 import { TenantDetector, type TenantProfile, type TenantProgress, tenantPartName } from './tenant-detector.ts';
 
 /** Days are sealed when nothing has come for so long: files that are still read must not find their days shut. */
-const SEAL_QUIET_MS = 10_000;
+const SEAL_QUIET_MS = 60_000;
 /** Where rows never stop coming, days that could be sealed wait no longer than this. */
 const SEAL_PATIENCE_MS = HOUR_MS;
 /**
@@ -54,6 +54,8 @@ export interface DetectWorkerOptions {
   deadEntries?: Pick<DeadEntrySink, 'send'>;
   /** Files are being read whose rows may be older than what was read: nothing is sealed. */
   isHeld?: () => boolean;
+  /** How long nothing must have come before days are sealed; a minute unless said. */
+  sealQuietMs?: number;
   observer?: DetectObserver;
   /** Open pairs of a partition above which days are sealed early. */
   mostOpenPairs?: number;
@@ -383,7 +385,8 @@ export class DetectWorker implements PartitionHandler {
       return false;
     }
     partition.sealableSinceMs ??= nowMs;
-    return nowMs - partition.lastEntryMs >= SEAL_QUIET_MS || nowMs - partition.sealableSinceMs >= SEAL_PATIENCE_MS;
+    const quietMs = this.#options.sealQuietMs ?? SEAL_QUIET_MS;
+    return nowMs - partition.lastEntryMs >= quietMs || nowMs - partition.sealableSinceMs >= SEAL_PATIENCE_MS;
   }
 
   /** Without the alerts that were written before a crash: their index may not be the one that is written to now. */

@@ -19,6 +19,8 @@ import { type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
 import { reportTenants } from './tenant-gauges.ts';
 
 const STUCK_AFTER_MS = 300_000;
+/** Nobody else hands exports over: those that are there have been seen. */
+const SEAL_QUIET_MS = 10_000;
 const LOOK_EVERY_MS = 500;
 
 export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, once }) => {
@@ -57,6 +59,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
       outputs,
       now,
       isHeld: () => isReading,
+      sealQuietMs: SEAL_QUIET_MS,
       onLate: (tenant, fromMs) => rescans.add(tenant, fromMs),
       observer: {
         ...telemetry.observer,

@@ -109,6 +109,7 @@ class Subject {
       },
       now: () => this.clockMs,
       mostOpenPairs: this.mostOpenPairs,
+      sealQuietMs: 10_000,
       onLate: async (_, fromMs) => {
         this.late.push(fromMs);
       },
