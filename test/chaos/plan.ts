@@ -57,9 +57,9 @@ export interface Plan {
 const KEYS = ['litware', 'contoso', 'northwind'];
 /** Files are handed over in this time, and faults begin in it. */
 const ACTIVE_MS = 8_000;
-/** Some files come when nothing has come for so long that the days before are sealed. */
-const STRAGGLERS = 0.25;
-const STRAGGLER_MS = 22_000;
+/** Some files come when nothing has come for so long that the days before are sealed: after a minute of quiet. */
+const STRAGGLERS = 0.1;
+const STRAGGLER_MS = 80_000;
 /** Longer than the session timeout, so that others take over what the frozen one had. */
 const FREEZE_MS = [6_500, 8_500] as const;
 

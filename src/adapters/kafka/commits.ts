@@ -8,16 +8,23 @@ import { troubleText } from './failures.ts';
 
 const EVERY_MS = 1_000;
 
+interface Commit {
+  offset: number;
+  note: string | null;
+}
+
 export class Commits {
-  readonly #consumer: kafkajs.Consumer;
+  readonly #consumer: Pick<kafkajs.Consumer, 'commitOffsets'>;
   readonly #topic: string;
   readonly #onTrouble: (trouble: string) => void;
   /** Offsets by partition that Kafka was not told of yet. */
-  readonly #waiting = new Map<number, { offset: number; note: string | null }>();
+  readonly #waiting = new Map<number, Commit>();
+  /** Those that it is being told. */
+  #sent = new Map<number, Commit>();
   #sending: Promise<void> | null = null;
   #sentMs = 0;
 
-  constructor(consumer: kafkajs.Consumer, topic: string, onTrouble: (trouble: string) => void) {
+  constructor(consumer: Pick<kafkajs.Consumer, 'commitOffsets'>, topic: string, onTrouble: (trouble: string) => void) {
     this.#consumer = consumer;
     this.#topic = topic;
     this.#onTrouble = onTrouble;
@@ -26,6 +33,12 @@ export class Commits {
   /** `note` is kept with the offset. */
   add(partition: number, offset: number, note: string | null = null): void {
     this.#waiting.set(partition, { offset, note });
+  }
+
+  /** Others may have had the partition since: what they told Kafka stands. */
+  forget(partition: number): void {
+    this.#waiting.delete(partition);
+    this.#sent.delete(partition);
   }
 
   /** Sends what waits, once a second at the most. */
@@ -45,7 +58,8 @@ export class Commits {
 
   async #commit(): Promise<void> {
     const topic = this.#topic;
-    const offsets = [...this.#waiting].map(([partition, { offset, note: metadata }]) => ({
+    this.#sent = new Map(this.#waiting);
+    const offsets = [...this.#sent].map(([partition, { offset, note: metadata }]) => ({
       topic,
       partition,
       offset: String(offset),
@@ -54,6 +68,12 @@ export class Commits {
     this.#waiting.clear();
     try {
       await this.#consumer.commitOffsets(offsets);
+    } catch (error) {
+      // As while the group is shared out anew. Nothing more may come of a partition: it is told again.
+      for (const [partition, commit] of this.#sent) {
+        if (!this.#waiting.has(partition)) this.#waiting.set(partition, commit);
+      }
+      throw error;
     } finally {
       this.#sending = null;
     }

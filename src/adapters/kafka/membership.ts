@@ -208,8 +208,10 @@ export class Membership {
     for (const lane of this.#lanes.values()) {
       const owned = lane.ownership;
       if (owned === null) continue;
-      if (!stayed || !assigned.has(lane.partition)) lane.release();
-      else if (owned.position !== null) this.#seek(lane.partition, owned.position);
+      if (!stayed || !assigned.has(lane.partition)) {
+        lane.release();
+        this.#commits.forget(lane.partition);
+      } else if (owned.position !== null) this.#seek(lane.partition, owned.position);
     }
     const fresh = [...assigned].filter((partition) => (this.#lanes.get(partition)?.ownership ?? null) === null);
     this.#control(() => this.#consumer.pause([{ topic, partitions: fresh }]));

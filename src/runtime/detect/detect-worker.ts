@@ -101,6 +101,8 @@ interface Partition {
   nextSettleMs: number;
   sealableSinceMs: number | null;
   isDirty: boolean;
+  /** Goes on from a checkpoint of which the log may not have been told: who saved it may have died. */
+  isResumed: boolean;
 }
 
 export class DetectWorker implements PartitionHandler {
@@ -140,6 +142,7 @@ export class DetectWorker implements PartitionHandler {
       nextSettleMs: 0,
       sealableSinceMs: null,
       isDirty: false,
+      isResumed: stored !== null,
     };
     this.#partitions.set(number, partition);
     if (stored === null) return null;
@@ -196,7 +199,8 @@ export class DetectWorker implements PartitionHandler {
     if (partition === undefined || partition.generation !== generation) return null;
     this.#options.observer?.alive(number);
     if (partition.readOffset < partition.replayUntil) return null;
-    const hasNew = partition.isDirty;
+    const hasNew = partition.isDirty || partition.isResumed;
+    partition.isResumed = false;
     const done = await this.#deliver(number, partition, true);
     return hasNew ? done : null;
   }

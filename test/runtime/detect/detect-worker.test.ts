@@ -140,11 +140,12 @@ class Subject {
     if (entries.length > 0) await worker.entries(0, this.#generation, entries, this.log.length);
   }
 
-  async idle(): Promise<void> {
+  /** Resolves to what the log is told. */
+  async idle(): Promise<number | null> {
     const worker = this.#worker ?? (await this.start());
     while (this.#next < this.log.length) await this.step(1000);
     this.clockMs += 20_000;
-    await worker.idle(0, this.#generation);
+    return await worker.idle(0, this.#generation);
   }
 
   incidents(): IncidentDocument[] {
@@ -159,6 +160,18 @@ class Subject {
 }
 
 describe('a detector worker', () => {
+  it('tells the log how far it is when it goes on, although nothing comes any more', async () => {
+    const subject = new Subject();
+    // The end of an export alone: there is nothing to replay.
+    subject.append(envelopes[0].filter(({ header }) => header.kind === 'file_end'));
+    await subject.idle();
+    expect(await subject.idle()).toBeNull();
+    subject.kill();
+    expect(await subject.replayFrom()).toBe(1);
+    expect(await subject.idle()).toBe(1);
+    expect(await subject.idle()).toBeNull();
+  });
+
   it('publishes the incidents of scan, whatever the order of envelopes, repeated ones and kills', async () => {
     expect(expected.length).toBeGreaterThan(0);
     for (let trial = 0; trial < 6; trial++) {
