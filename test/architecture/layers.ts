@@ -47,6 +47,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   'fast-csv': ['src/config/', 'src/readers/', 'src/reports/', 'src/adapters/file/'],
   'ipaddr.js': ['src/core/', 'src/formats/'],
   tldts: ['src/core/'],
+  yauzl: ['src/adapters/file/'],
   yaml: ['src/config/'],
   zod: ['src/config/'],
   kafkajs: ['src/adapters/kafka/'],
