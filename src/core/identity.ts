@@ -7,6 +7,7 @@
 import type { PairSink, PairText, TextSource } from './ports.ts';
 import {
   CONNECTOR,
+  CONNECTOR_ID_MASK,
   DIRECTION_SHIFT,
   FLAGS,
   fileOf,
@@ -26,6 +27,8 @@ import {
   RECORD_BYTES,
   RECORD_DOUBLES,
   RECORD_WORDS,
+  REFUSAL_MASK,
+  REFUSAL_SHIFT,
   type RecordScratch,
   SENDER_DOMAIN,
   SENDER_HI,
@@ -399,6 +402,7 @@ export class PairTable implements PairSink {
     }
     takeId(known, knownBase, words, base, SOURCE, RANK_SOURCE_SHIFT, this.#ids.source);
     takeId(known, knownBase, words, base, CONNECTOR, RANK_CONNECTOR_SHIFT, this.#ids.connector);
+    mergeTraits(known, knownBase, words[base + CONNECTOR]);
   }
 
   /**
@@ -455,6 +459,14 @@ function takeBits(known: Uint32Array, knownBase: number, flags: number, mask: nu
   known[knownBase + FLAGS] = (known[knownBase + FLAGS] & ~mask) | (flags & mask);
 }
 
+/** Of the refusals the gravest, of the other traits all. */
+function mergeTraits(known: Uint32Array, knownBase: number, word: number): void {
+  const refusals = REFUSAL_MASK << REFUSAL_SHIFT;
+  const knownWord = known[knownBase + CONNECTOR];
+  const refusal = Math.max(knownWord & refusals, word & refusals);
+  known[knownBase + CONNECTOR] = ((knownWord | (word & ~CONNECTOR_ID_MASK)) & ~refusals) | refusal;
+}
+
 function takeId(
   known: Uint32Array,
   knownBase: number,
@@ -467,9 +479,10 @@ function takeId(
   const rank = (words[base + FLAGS] >>> rankShift) & 7;
   const knownRank = (known[knownBase + FLAGS] >>> rankShift) & 7;
   if (rank === 0 || (knownRank !== 0 && rank > knownRank)) return;
-  const id = words[base + word];
-  const knownId = known[knownBase + word];
+  const mask = word === CONNECTOR ? CONNECTOR_ID_MASK : -1;
+  const id = words[base + word] & mask;
+  const knownId = known[knownBase + word] & mask;
   if (rank === knownRank && (id === knownId || textOf(id) >= textOf(knownId))) return;
-  known[knownBase + word] = id;
+  known[knownBase + word] = (known[knownBase + word] & ~mask) | id;
   takeBits(known, knownBase, words[base + FLAGS], 7 << rankShift);
 }

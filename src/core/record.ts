@@ -28,7 +28,7 @@ export const SENDER_DOMAIN = 10;
 export const RECIPIENT_DOMAIN = 11;
 /** Id in the source dictionary (FromIP / original client ip, canonical text); 0 where empty. */
 export const SOURCE = 12;
-/** Id in the connector dictionary; 0 where empty. */
+/** Id in the connector dictionary in the low 24 bits, 0 where empty; traits of the pair above, see below. */
 export const CONNECTOR = 13;
 /** Subject (32-bit keyed hash); 0 where empty. */
 export const SUBJECT = 14;
@@ -77,6 +77,29 @@ export const RANK_MESSAGE_ID_SHIFT = 20;
 export const RANK_SUBJECT_SHIFT = 23;
 export const RANK_SOURCE_SHIFT = 26;
 export const RANK_CONNECTOR_SHIFT = 29;
+
+/* CONNECTOR: bits 0-23 the id, 24-26 the gravest refusal, 27 header sender of another domain, 28 event row, 29 address for bounces. */
+export const CONNECTOR_ID_MASK = 0xff_ffff;
+export const REFUSAL_SHIFT = 24;
+export const REFUSAL_MASK = 7;
+/** Refusals by what they tell, the gravest last: of a pair seen twice the higher one counts. */
+export const REFUSAL_NONE = 0;
+/** 4.7.500-699 and 4.7.850-899: deferred, as Exchange Online does when a connector relays too much. */
+export const REFUSAL_DEFERRED = 1;
+/** A code of the blocks below, answered by a server that is not Microsoft's: its own opinion of the mail. */
+export const REFUSAL_ELSEWHERE = 2;
+/** 5.7.708: no traffic is accepted from the address of the tenant. */
+export const REFUSAL_ADDRESS_BLOCKED = 3;
+/** 5.7.705: the tenant has exceeded its threshold. */
+export const REFUSAL_THRESHOLD_EXCEEDED = 4;
+/** 5.7.750: the tenant may not send from unregistered domains. */
+export const REFUSAL_UNREGISTERED_BLOCKED = 5;
+/** The header sender (P2) has another domain than the envelope sender (P1). */
+export const HEADER_SENDER_DIFFERS = 1 << 27;
+/** One event of the pair, of a format with a row for each event. */
+export const EVENT_ROW = 1 << 28;
+/** The recipient is an address for bounces of mail that a mailbox here forwarded (`bounces+SRS=`). */
+export const RECIPIENT_FOR_BOUNCES = 1 << 29;
 
 const FILE_SHIFT = 12;
 const HIGH_OFFSET_MASK = 0xfff;

@@ -14,6 +14,7 @@ import type { DeadLetterCode } from '../core/outcome.ts';
 import type { PairSink, RowCounter } from '../core/ports.ts';
 import {
   CONNECTOR,
+  CONNECTOR_ID_MASK,
   createRecordScratch,
   DIRECTION_INBOUND,
   DIRECTION_NONE,
@@ -225,8 +226,8 @@ export class RowExtractor {
     if (connector >= 0 && ends[connector] > starts[connector]) {
       trimBlanks(bytes, starts[connector], ends[connector]);
       const id = context.connectors.intern(bytes, trimmed.start, trimmed.end);
-      words[CONNECTOR] = id;
-      if (id !== 0) flags |= this.#rank << RANK_CONNECTOR_SHIFT;
+      if (id <= CONNECTOR_ID_MASK) words[CONNECTOR] = id;
+      if (words[CONNECTOR] !== 0) flags |= this.#rank << RANK_CONNECTOR_SHIFT;
     }
     if (roles.direction >= 0) {
       flags |= directionOf(bytes, starts[roles.direction], ends[roles.direction]) << DIRECTION_SHIFT;

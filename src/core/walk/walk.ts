@@ -9,6 +9,7 @@ import type { HashTableState } from '../hash-table.ts';
 import type { SortedBlock } from '../order.ts';
 import {
   CONNECTOR,
+  CONNECTOR_ID_MASK,
   FLAGS,
   MESSAGE_HI,
   MESSAGE_LO,
@@ -412,7 +413,7 @@ export class Walk {
     target[row + LOG_BITS] = bits | statusBits(status);
     // An accepted domain is never the key of a campaign.
     target[row + LOG_DOMAIN] = isAccepted ? 0 : this.#domainKeys.key(senderDomain);
-    target[row + LOG_CONNECTOR] = this.#connectorKeys.key(words[base + CONNECTOR]);
+    target[row + LOG_CONNECTOR] = this.#connectorKeys.key(words[base + CONNECTOR] & CONNECTOR_ID_MASK);
     target[row + LOG_SOURCE] = this.#sourceKeys.key(words[base + SOURCE]);
     target[row + LOG_MAILBOX] = mailbox;
     target[row + LOG_MESSAGE_LO] = words[base + MESSAGE_LO];
@@ -695,7 +696,7 @@ export class Walk {
       }
       if (this.#sourceSeenMs[source] === 0) this.#sourceSeenMs[source] = timeMs;
     }
-    const connector = this.#connectorKeys.key(words[base + CONNECTOR]);
+    const connector = this.#connectorKeys.key(words[base + CONNECTOR] & CONNECTOR_ID_MASK);
     if (connector === this.#connectorSeenMs.length) this.#connectorSeenMs.push(timeMs);
   }
 
