@@ -53,8 +53,10 @@ const worker = new DetectWorker({
       }
       return store.deliver(writes);
     },
+    check: () => store.check(),
     knownAlerts: (ids) => store.knownAlerts(ids),
     incidents: (tenant, fromMs, toMs) => store.incidents(tenant, fromMs, toMs),
+    rescanned: (tenant, sinceMs) => store.rescanned(tenant, sinceMs),
     close: () => store.close(),
   },
   now: () => nowMs,

@@ -24,6 +24,8 @@ export interface IncidentWrite {
   document: IncidentDocument;
   /** The incident that took this one's rows, for a document in state `retracted`. */
   mergedInto: string | null;
+  /** Where a rescan writes it: event time of the latest row that it had, RFC 3339. */
+  rescan?: { through: string };
 }
 
 /** Append-only: writing one again is no error and changes nothing. */
@@ -58,6 +60,11 @@ export interface DeliveryReport {
 
 export interface OutputStore {
   /**
+   * Resolves when the store is there, lets us in and is set up; waits, and says so, as long as it is away. Rejects
+   * when `signal` aborts, or with a RelaywatchError for what a person has to mend.
+   */
+  check(signal?: AbortSignal): Promise<void>;
+  /**
    * Resolves when every write is durable or refused; waits, and says so, as long as the store is busy or away.
    * Rejects with Fenced, when `signal` aborts, or with a RelaywatchError for what a person has to mend.
    */
@@ -66,5 +73,7 @@ export interface OutputStore {
   knownAlerts(ids: readonly string[], signal?: AbortSignal): Promise<Set<string>>;
   /** Incidents of a tenant detected in `[fromMs, toMs)`, in any order. */
   incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]>;
+  /** Incidents of a tenant that a rescan has written: those that are open, and those that ended at `sinceMs` or later. */
+  rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]>;
   close(): Promise<void>;
 }

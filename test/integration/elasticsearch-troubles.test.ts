@@ -72,6 +72,7 @@ describeWithOwnEngines('A secured Elasticsearch', { elasticsearch: secured }, (e
       const auth = { username: 'admin', password: 'hunter2-secret' };
       const error = await failureOf(open({ auth }).deliver([alertWrite(newId())]));
       expect(error).toMatchObject({ name: 'RelaywatchError', code: 'elasticsearch_unknown_user' });
+      expect(await failureOf(open({ auth }).check())).toEqual(error);
       expect(error.hint).toContain('Give an API key that is valid');
       expect(JSON.stringify([error.message, error.hint, error.cause])).not.toContain('secret');
       expect(troubles).toEqual([]);
@@ -135,6 +136,7 @@ describeWithOwnEngines('A secured Elasticsearch', { elasticsearch: secured }, (e
       expect(error).toMatchObject({ code: 'elasticsearch_not_set_up' });
       expect(error.hint).toContain('relaywatch setup');
       expect(await failureOf(open({ namespace }).incidents('contoso', 0, 1))).toMatchObject({ code: error.code });
+      expect(await failureOf(open({ namespace }).check())).toMatchObject({ code: error.code });
       expect(await client.indices.exists({ index: `*relaywatch*${namespace}*`, allow_no_indices: false })).toBe(false);
     });
 

@@ -157,6 +157,16 @@ jobs:
     expect(service.log.slice(before).join('')).toContain(refusal);
   });
 
+  test('the jobs worker too stops where Elasticsearch does not know it, before there is anything to write', async () => {
+    useSecrets({ elasticsearch: Buffer.from(`${wrong()}:${wrong()}`).toString('base64') });
+    const before = service.log.length;
+    const worker = service.worker('jobs.yaml');
+    expect((await once(worker, 'close'))[0]).not.toBe(0);
+    const said = service.log.slice(before).join('');
+    expect(said).toContain('does not know who we are');
+    expect(said).toContain('Give an API key that is valid');
+  });
+
   test('never prints a secret', () => {
     const text = [...printed, ...service.log].join('\n');
     expect(text.length).toBeGreaterThan(1_000);

@@ -56,6 +56,7 @@ describeWithEngines('Documents in Elasticsearch', { elasticsearch: true }, (engi
   /** The store, with a record of what it was given and what it refused. */
   function recorded(store: OutputStore): OutputStore {
     return {
+      check: (signal) => store.check(signal),
       deliver: async (writes, signal) => {
         sent.push(...structuredClone(writes));
         const report = await store.deliver(writes, signal);
@@ -64,6 +65,7 @@ describeWithEngines('Documents in Elasticsearch', { elasticsearch: true }, (engi
       },
       knownAlerts: (ids, signal) => store.knownAlerts(ids, signal),
       incidents: (tenant, fromMs, toMs, signal) => store.incidents(tenant, fromMs, toMs, signal),
+      rescanned: (tenant, sinceMs, signal) => store.rescanned(tenant, sinceMs, signal),
       close: () => store.close(),
     };
   }

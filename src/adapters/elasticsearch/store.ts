@@ -4,7 +4,7 @@
  * guarded by what is stored and by their sequence. Everything may be delivered twice.
  */
 
-import type { Client } from '@elastic/elasticsearch';
+import type { Client, estypes } from '@elastic/elasticsearch';
 import { formatTime } from '../../core/calendar.ts';
 import type {
   AppendWrite,
@@ -48,6 +48,11 @@ class ElasticsearchStore implements OutputStore {
     this.#bulk = new BulkWriter(this.#client, this.#place);
   }
 
+  async check(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await this.#checkSetUp(signal);
+  }
+
   async deliver(writes: readonly OutputWrite[], signal?: AbortSignal): Promise<DeliveryReport> {
     signal?.throwIfAborted();
     const report: DeliveryReport = { written: 0, unchanged: 0, refused: [] };
@@ -72,15 +77,30 @@ class ElasticsearchStore implements OutputStore {
     return this.#idsIn([this.#names.alert], ids, signal);
   }
 
-  async incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
-    signal?.throwIfAborted();
-    await this.#checkSetUp(signal);
-    await this.#refresh(this.#names.incident, signal);
+  incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
     const bounds = {
       ...(Number.isFinite(fromMs) ? { gte: fromMs } : {}),
       ...(Number.isFinite(toMs) ? { lt: toMs } : {}),
       format: 'epoch_millis',
     };
+    return this.#incidentsThat(tenant, [{ range: { 'relaywatch.incident.detected_at': bounds } }], signal);
+  }
+
+  rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
+    const since = { range: { 'event.end': { gte: sinceMs, format: 'epoch_millis' } } };
+    const isOpen = { term: { 'relaywatch.incident.state': 'open' } };
+    const isMeant = { bool: { should: Number.isFinite(sinceMs) ? [isOpen, since] : [{ match_all: {} }] } };
+    return this.#incidentsThat(tenant, [{ exists: { field: 'relaywatch.rescan.through' } }, isMeant], signal);
+  }
+
+  async #incidentsThat(
+    tenant: string,
+    filter: readonly estypes.QueryDslQueryContainer[],
+    signal?: AbortSignal,
+  ): Promise<StoredIncident[]> {
+    signal?.throwIfAborted();
+    await this.#checkSetUp(signal);
+    await this.#refresh(this.#names.incident, signal);
     const found: StoredIncident[] = [];
     let after: (string | number)[] | undefined;
     do {
@@ -90,14 +110,7 @@ class ElasticsearchStore implements OutputStore {
             {
               index: this.#names.incident,
               size: PAGE,
-              query: {
-                bool: {
-                  filter: [
-                    { term: { 'relaywatch.tenant': tenant } },
-                    { range: { 'relaywatch.incident.detected_at': bounds } },
-                  ],
-                },
-              },
+              query: { bool: { filter: [{ term: { 'relaywatch.tenant': tenant } }, ...filter] } },
               sort: [{ 'relaywatch.incident.detected_at': 'asc' }, { 'event.id': 'asc' }],
               search_after: after,
               allow_partial_search_results: false,

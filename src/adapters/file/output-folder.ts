@@ -18,7 +18,7 @@ import type {
   StoredIncident,
 } from '../../core/delivery.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
-import { incidentToStore, replacementToStore, storedIncident } from '../../core/stored-documents.ts';
+import { incidentToStore, isRescannedSince, replacementToStore, storedIncident } from '../../core/stored-documents.ts';
 import { folderProblem, makeFolder, removeTemporaries, syncFolder, writeTemporary } from './durable-file.ts';
 import { fileNameOf } from './file-name.ts';
 import { LineLog } from './line-log.ts';
@@ -75,6 +75,11 @@ class OutputFolder implements OutputStore {
     this.#logs = { alert: log('alert'), dead_letter: log('dead_letter') };
   }
 
+  /** Creates the folders where they are missing. */
+  check(signal?: AbortSignal): Promise<void> {
+    return this.#inTurn(signal, async () => {});
+  }
+
   deliver(writes: readonly OutputWrite[], signal?: AbortSignal): Promise<DeliveryReport> {
     return this.#inTurn(signal, async () => {
       const report: DeliveryReport = { written: 0, unchanged: 0, refused: [] };
@@ -93,18 +98,25 @@ class OutputFolder implements OutputStore {
   }
 
   incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
+    return this.#incidentsThat(({ relaywatch }) => {
+      const { tenant: of, incident } = (relaywatch ?? {}) as { tenant?: string; incident?: { detected_at?: string } };
+      const detectedMs = Date.parse(incident?.detected_at ?? '');
+      return of === tenant && detectedMs >= fromMs && detectedMs < toMs;
+    }, signal);
+  }
+
+  rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
+    return this.#incidentsThat((stored) => isRescannedSince(stored, tenant, sinceMs), signal);
+  }
+
+  #incidentsThat(isMeant: (stored: Json) => boolean, signal?: AbortSignal): Promise<StoredIncident[]> {
     return this.#inTurn(signal, async () => {
       const folder = path.join(this.#folder, FOLDERS.incident);
       const found: StoredIncident[] = [];
       for (const name of await readdir(folder)) {
         if (!name.endsWith('.json') || name.startsWith('.')) continue;
         const { stored } = await readDocument(path.join(folder, name));
-        if (stored === null) continue;
-        const relaywatch = (stored.relaywatch ?? {}) as { tenant?: string; incident?: { detected_at?: string } };
-        const detectedMs = Date.parse(relaywatch.incident?.detected_at ?? '');
-        if (relaywatch.tenant === tenant && detectedMs >= fromMs && detectedMs < toMs) {
-          found.push(storedIncident(stored));
-        }
+        if (stored !== null && isMeant(stored)) found.push(storedIncident(stored));
       }
       return found;
     });

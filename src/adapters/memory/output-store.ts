@@ -1,7 +1,7 @@
 /** An output store that keeps its documents in memory: for tests, and as the plain statement of what a store does. */
 
 import type { DeliveryReport, IncidentWrite, OutputStore, OutputWrite, StoredIncident } from '../../core/delivery.ts';
-import { incidentToStore, replacementToStore, storedIncident } from '../../core/stored-documents.ts';
+import { incidentToStore, isRescannedSince, replacementToStore, storedIncident } from '../../core/stored-documents.ts';
 
 type Documents = Map<string, Record<string, unknown>>;
 
@@ -33,6 +33,10 @@ export class MemoryOutputStore implements OutputStore {
     this.#refuse = options.refuse ?? (() => null);
   }
 
+  async check(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+  }
+
   async deliver(writes: readonly OutputWrite[], signal?: AbortSignal): Promise<DeliveryReport> {
     signal?.throwIfAborted();
     const report: DeliveryReport = { written: 0, unchanged: 0, refused: [] };
@@ -58,6 +62,12 @@ export class MemoryOutputStore implements OutputStore {
       const detectedMs = Date.parse(relaywatch.incident.detected_at);
       return relaywatch.tenant === tenant && detectedMs >= fromMs && detectedMs < toMs;
     });
+  }
+
+  async rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
+    signal?.throwIfAborted();
+    const all = [...this.documents.of('incident').values()].map(copyOf);
+    return all.filter(({ document }) => isRescannedSince(document, tenant, sinceMs));
   }
 
   async close(): Promise<void> {}

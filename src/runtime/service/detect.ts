@@ -7,7 +7,7 @@ import { DetectWorker } from '../detect/detect-worker.ts';
 import { lateRowsFinding } from '../detect/findings.ts';
 import { DETECTOR } from '../telemetry/telemetry.ts';
 import { openCheckpoints, openDeadLetters, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
-import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
+import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter, workWithOutputs } from './service.ts';
 import { watchSpareMember } from './spare-member.ts';
 import { reportTenants } from './tenant-gauges.ts';
 
@@ -47,13 +47,15 @@ export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) =
   }
   telemetry.watch(DETECTOR, STUCK_AFTER_MS);
   telemetry.ready('kafka', true, 'consuming');
-  signal.addEventListener('abort', () => {
-    sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => worker.abort());
-  });
   const stopGauges = reportTenants(worker, telemetry);
   const { handler, stop } = watchSpareMember(source, worker, () => telemetry.progress(DETECTOR));
   try {
-    await source.run(handler, signal);
+    await workWithOutputs(outputs, signal, (stop) => {
+      stop.addEventListener('abort', () => {
+        sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => worker.abort());
+      });
+      return source.run(handler, stop);
+    });
   } finally {
     stop();
     stopGauges();

@@ -15,7 +15,7 @@ import { DETECTOR } from '../telemetry/telemetry.ts';
 import { openCheckpoints, openOutputs, profilesOf } from './components.ts';
 import { type ExportFolder, openExportFolder } from './export-folder.ts';
 import { RescanQueue } from './rescan-queue.ts';
-import { type Service, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
+import { type Service, STOP_PATIENCE_MS, troubleReporter, workWithOutputs } from './service.ts';
 import { reportTenants } from './tenant-gauges.ts';
 
 const STUCK_AFTER_MS = 300_000;
@@ -90,7 +90,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
         handedOver++;
       },
     });
-    const consuming = journal.source.run(worker, stop);
+    const consuming = workWithOutputs(outputs, stop, (both) => journal.source.run(worker, both));
     // A detector that failed ends the looking too.
     consuming.catch(() => inner.abort());
     try {

@@ -8,7 +8,7 @@ import { ingestFile } from '../ingest/ingest-file.ts';
 import { resubmitPending, withSpool } from '../jobs/resubmit.ts';
 import { rescanArchive } from '../rescan/rescan-archive.ts';
 import { openJobs, openOutputs, openSink, profilesOf, troublesOf } from './components.ts';
-import { type Service, troubleReporter } from './service.ts';
+import { type Service, troubleReporter, workWithOutputs } from './service.ts';
 import { watchDetectors } from './watch-detectors.ts';
 
 /** What is wrong with a file, and stays so. */
@@ -78,11 +78,13 @@ export const runJobs: Service = async ({ pipeline, telemetry, now, signal }) => 
   const spool = pipeline.jobs?.spool == null ? null : createJobSpool(pipeline.jobs.spool);
   telemetry.ready('jobs', true, 'waiting for jobs');
   try {
-    await Promise.all([
-      queue.work(spool === null ? handle : withSpool(spool, handle), signal),
-      watchDetectors({ pipeline, outputs, onTrouble, now, signal }),
-      spool === null ? null : resubmitPending(spool, queue, signal, troublesOf('jobs', onTrouble)),
-    ]);
+    await workWithOutputs(outputs, signal, (stop) =>
+      Promise.all([
+        queue.work(spool === null ? handle : withSpool(spool, handle), stop),
+        watchDetectors({ pipeline, outputs, onTrouble, now, signal: stop }),
+        spool === null ? null : resubmitPending(spool, queue, stop, troublesOf('jobs', onTrouble)),
+      ]),
+    );
   } finally {
     await Promise.allSettled([queue.close(), sink.close(), outputs.close()]);
   }

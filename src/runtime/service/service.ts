@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pipeline } from '../../config/pipeline/pipeline.ts';
+import type { OutputStore } from '../../core/delivery.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { OnTrouble } from './components.ts';
@@ -39,6 +40,28 @@ export function troubleReporter({ telemetry }: Pick<ServiceContext, 'telemetry'>
     if (current.get(component) === trouble) return;
     current.set(component, trouble);
   };
+}
+
+/**
+ * Works, and asks the outputs meanwhile whether they take what is to come: where they do not, as with a wrong key,
+ * the worker ends now and not with the first incident. Outputs that are away hold nothing up.
+ */
+export async function workWithOutputs(
+  outputs: Pick<OutputStore, 'check'>,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<unknown>,
+): Promise<void> {
+  const inner = new AbortController();
+  const stop = AbortSignal.any([signal, inner.signal]);
+  const checking = outputs.check(stop).catch((error) => {
+    if (stop.aborted) return;
+    inner.abort();
+    throw error;
+  });
+  const working = work(stop).finally(() => inner.abort());
+  for (const end of await Promise.allSettled([checking, working])) {
+    if (end.status === 'rejected') throw end.reason;
+  }
 }
 
 /** Tries until it succeeds or `signal` aborts; what a person has to mend (exit code 2) is not tried again. */

@@ -168,6 +168,10 @@ export function describeOutputStoreContract(
     const newId = () => `rw-${randomBytes(8).toString('hex')}`;
     const stored = async (id: string) => (await under.documents('incident')).get(id) as Json & { relaywatch: Json };
 
+    test('it says that it takes what comes', async () => {
+      await store.check();
+    });
+
     test('an incident is stored with what the store adds, and the same again changes nothing', async () => {
       const id = newId();
       const write = incidentWrite(id);
@@ -340,6 +344,7 @@ export function describeOutputStoreContract(
     test('nothing is begun once the signal aborted', async () => {
       const signal = AbortSignal.abort(new Error('stopping'));
       await expect(store.deliver([alertWrite(newId())], signal)).rejects.toThrow('stopping');
+      await expect(store.check(signal)).rejects.toThrow('stopping');
       await expect(store.knownAlerts(['a'], signal)).rejects.toThrow('stopping');
       await expect(store.incidents('contoso', 0, 1, signal)).rejects.toThrow('stopping');
       expect((await under.documents('alert')).size).toBe(0);

@@ -103,8 +103,10 @@ class Subject {
           this.afterDelivery(writes);
           return report;
         },
+        check: (signal) => this.outputs.check(signal),
         knownAlerts: (ids, signal) => this.outputs.knownAlerts(ids, signal),
         incidents: (tenant, fromMs, toMs, signal) => this.outputs.incidents(tenant, fromMs, toMs, signal),
+        rescanned: (tenant, sinceMs, signal) => this.outputs.rescanned(tenant, sinceMs, signal),
         close: async () => {},
       },
       now: () => this.clockMs,
