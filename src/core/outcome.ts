@@ -51,6 +51,10 @@ export const REFUSAL_CODES = [
   'mostly_unreadable',
   'ambiguous_dates',
   'no_exports',
+  'damaged_container',
+  'container_too_large',
+  'nested_container',
+  'locked_container',
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];
 

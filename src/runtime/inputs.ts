@@ -62,6 +62,8 @@ export interface InputOptions {
   temporaryFolder?: string;
   /** Files are judged as ingest and a detector judge them, each by itself, instead of all as one export. */
   asIngested?: IngestRules;
+  /** Read what is in gzip, zstd and ZIP files; they are refused otherwise. */
+  expand?: boolean;
   /** Where `-` reads from; the process's standard input by default. */
   standardInput?: Readable;
 }
@@ -136,6 +138,7 @@ export async function prepareInputs(options: InputOptions): Promise<PreparedInpu
   const createCsvReader = await loadCsvReader(options.reader);
   const inputs = await findExportFiles(options.paths, {
     temporaryFolder: options.temporaryFolder,
+    expand: options.expand === true,
     standardInput: () => options.standardInput ?? process.stdin,
   });
   try {
@@ -426,8 +429,8 @@ function skippedFiles(folder: string, others: readonly SkippedFile[]): string {
 }
 
 function noExports(folder: string, others: readonly SkippedFile[]): string {
-  if (others.length === 0) return 'the folder has no files: give the folder or the files of a message trace export';
-  return `the folder has no message trace export, only ${listed(folder, others)}`;
+  if (others.length === 0) return 'it has no files: give the folder or the files of a message trace export';
+  return `it has no message trace export, only ${listed(folder, others)}`;
 }
 
 function listed(folder: string, others: readonly SkippedFile[]): string {

@@ -91,6 +91,7 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
     untilMs: options.range.untilMs,
     nowMs: options.range.nowMs,
     fileHashes: options.fileHashes,
+    expand: options.asIngested === undefined,
     asIngested: options.asIngested,
     temporaryFolder: options.temporaryFolder,
   });

@@ -8,6 +8,7 @@ import { join, relative, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RefusalCode } from '../../core/outcome.ts';
+import { CONTAINER_CAPS, type ContainerCaps, type ContainerKind, containerAt, expandContainer } from './containers.ts';
 
 /** What a person types for standard input, and how it is called in the ledger. */
 export const STANDARD_INPUT = '-';
@@ -19,7 +20,10 @@ export interface FoundFile {
   location: string;
   /** The person named the file itself, not only a folder above it. */
   isNamed: boolean;
+  /** Of the file itself, not of a container that it was in. */
   bytes: number;
+  /** What it was in; the bytes are those that were in it. */
+  container?: ContainerKind;
 }
 
 export interface MissingInput {
@@ -32,20 +36,25 @@ export interface FoundInputs {
   /** By path; no file twice. */
   files: FoundFile[];
   missing: MissingInput[];
-  /** Folders that were named. */
+  /** Folders that were named, and ZIP archives, which are like folders. */
   folders: string[];
-  /** Deletes the copies of streams. */
+  /** Deletes the copies of streams and of what was in containers. */
   dispose(): Promise<void>;
+}
+
+export interface FindOptions {
+  temporaryFolder: string | undefined;
+  standardInput: () => Readable;
+  /** Give the files that are in gzip, zstd and ZIP files instead of those. */
+  expand?: boolean;
+  caps?: ContainerCaps;
 }
 
 /**
  * Finds the files behind the paths of a command: files, folders with all that is in them (hidden files
  * and links apart), `-` and named pipes, which are copied to a temporary file because they are read twice.
  */
-export async function findExportFiles(
-  paths: readonly string[],
-  options: { temporaryFolder: string | undefined; standardInput: () => Readable },
-): Promise<FoundInputs> {
+export async function findExportFiles(paths: readonly string[], options: FindOptions): Promise<FoundInputs> {
   const files = new Map<string, FoundFile>();
   const missing: MissingInput[] = [];
   const folders: string[] = [];
@@ -59,12 +68,16 @@ export async function findExportFiles(
     if (copies !== null) await rm(copies, { recursive: true, force: true });
     copies = null;
   };
-  const copyStream = async (path: string, open: () => Readable): Promise<void> => {
+  let copiesMade = 0;
+  const copiesFolder = async (): Promise<string> => {
     if (copies === null) {
       process.on('exit', removeOnExit);
       copies = await mkdtemp(join(options.temporaryFolder ?? tmpdir(), 'relaywatch-input-'));
     }
-    const location = join(copies, String(files.size));
+    return copies;
+  };
+  const copyStream = async (path: string, open: () => Readable): Promise<void> => {
+    const location = join(await copiesFolder(), String(copiesMade++));
     await pipeline(open(), createWriteStream(location, { mode: 0o600 }));
     files.set(path, { path, location, isNamed: true, bytes: (await stat(location)).size });
   };
@@ -95,12 +108,52 @@ export async function findExportFiles(
         missing.push(missingInput(path, error));
       }
     }
+    if (options.expand) {
+      const nextLocation = async () => {
+        const folder = await copiesFolder();
+        return () => join(folder, String(copiesMade++));
+      };
+      await expandFound({ files, missing, folders }, nextLocation, options.caps ?? CONTAINER_CAPS);
+    }
   } catch (error) {
     await dispose();
     throw error;
   }
   const sorted = [...files.values()].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   return { files: sorted, missing, folders, dispose };
+}
+
+/** Puts what is in containers in their place. */
+async function expandFound(
+  { files, missing, folders }: { files: Map<string, FoundFile>; missing: MissingInput[]; folders: string[] },
+  locations: () => Promise<() => string>,
+  caps: ContainerCaps,
+): Promise<void> {
+  for (const [key, found] of [...files]) {
+    try {
+      const container = await containerAt(found.location);
+      if (container === null) continue;
+      const expansion = await expandContainer(found.location, container, await locations(), caps);
+      // Left as it is, to be told what it is like any other file that is no export.
+      if (expansion.refused[0]?.code === 'binary') continue;
+      files.delete(key);
+      const pathOf = (name: string): string => (name === '' ? found.path : `${found.path}/${name}`);
+      for (const { name, location, bytes } of expansion.files) {
+        const isNamed = found.isNamed && container !== 'zip';
+        files.set(`${key}/${name}`, { path: pathOf(name), location, isNamed, bytes, container });
+      }
+      for (const { name, code, message } of expansion.refused) missing.push({ path: pathOf(name), code, message });
+      const isOpened = expansion.refused.every(({ name }) => name !== '');
+      if (container === 'zip' && found.isNamed && isOpened) folders.push(found.path);
+      // A copy of standard input is of no use any more.
+      if (found.location !== found.path) await rm(found.location, { force: true });
+    } catch (error) {
+      const { syscall } = error as NodeJS.ErrnoException;
+      if (syscall !== 'open' && syscall !== 'read') throw error;
+      files.delete(key);
+      missing.push(missingInput(found.path, error));
+    }
+  }
 }
 
 /** Files below a folder. Links are not followed: they can lead out of it, or round in circles. */
