@@ -176,8 +176,8 @@ async function prepare(place: Place, rowsPerDay: number): Promise<void> {
   last += batch.length;
   let isRead = false;
   let mostPairs = 0;
-  // Half a minute later nothing is on its way any more: the days are sealed.
-  const now = () => Date.now() + (isRead ? 30_000 : 0);
+  // Two minutes later nothing is on its way any more: the days are sealed.
+  const now = () => Date.now() + (isRead ? 120_000 : 0);
   await consume(parts, now, (worker) => {
     const openPairs = worker.tenants()[0]?.openPairs ?? 0;
     mostPairs = Math.max(mostPairs, openPairs);

@@ -7,7 +7,7 @@
 
 import { DAY_MS, HOUR_MS } from '../calendar.ts';
 import type { ObservationCounts, PairTable } from '../identity.ts';
-import { type SortedBlock, visitDays } from '../order.ts';
+import { type RecordSource, type SortedBlock, visitDays } from '../order.ts';
 import { fileOf, RECORD_DOUBLES, RECORD_WORDS, type RecordScratch } from '../record.ts';
 import { movePlaces, type StatePlace } from '../walk/state-places.ts';
 import type { Walk, WalkState } from '../walk/walk.ts';
@@ -123,14 +123,33 @@ export class LiveWalk {
   }
 
   /**
+   * Takes an observation again that came before the state was loaded, in the order in which they came then. The
+   * ledger has counted it: what is counted here says nothing.
+   */
+  replay(observation: RecordScratch, nowMs: number): void {
+    const timeMs = observation.doubles[0];
+    if (timeMs < this.openFromMs) {
+      this.observe(observation, nowMs);
+      return;
+    }
+    // No pair is both open and sealed. What a seal knows was late when it came, and is on its way to a rescan.
+    if (this.#sealed.observe(observation.words, 0, timeMs).answer !== 'unknown') return;
+    this.#pairs.replay(observation);
+    this.#watermarkMs = Math.max(this.#watermarkMs, Math.min(timeMs, nowMs));
+  }
+
+  /**
    * Walks what has arrived. Returns the time from which on anything may be different now, null where
    * nothing has changed.
    */
   settle(): number | null {
     const changedFromMs = this.#pairs.changedFromMs;
     if (changedFromMs === Number.POSITIVE_INFINITY) return null;
+    const added = changedFromMs > this.#headMs ? this.#pairs.added : null;
     if (changedFromMs <= this.#headMs) this.#rewind(changedFromMs);
-    this.#walkTo(Number.POSITIVE_INFINITY);
+    if (added === null) this.#walkTo(Number.POSITIVE_INFINITY);
+    else this.#walkRows(added);
+    this.#snapshotHead();
     this.#pairs.settled();
     return changedFromMs;
   }
@@ -169,6 +188,7 @@ export class LiveWalk {
     this.#snapshots = [];
     this.#toBase();
     this.#walkTo(Number.POSITIVE_INFINITY);
+    this.#snapshotHead();
   }
 
   save(): SealedState {
@@ -213,11 +233,18 @@ export class LiveWalk {
   }
 
   #walkTo(untilMs: number): void {
-    const rows = this.#pairs.between(this.#headMs, untilMs);
+    this.#walkRows(this.#pairs.between(this.#headMs, untilMs));
+  }
+
+  /** Walks rows that are all after the head. */
+  #walkRows(rows: RecordSource): void {
     if (rows.size === 0) return;
     const latestMs = latestOf(rows);
     visitDays(rows, (block) => this.#walkBlock(block, latestMs));
-    if (this.#rowsSinceSnapshot >= HEAD_ROWS && untilMs === Number.POSITIVE_INFINITY) this.#snapshot(true);
+  }
+
+  #snapshotHead(): void {
+    if (this.#rowsSinceSnapshot >= HEAD_ROWS) this.#snapshot(true);
   }
 
   /** Walks a block in steps, with a snapshot before the first row of each. */
@@ -254,7 +281,7 @@ export class LiveWalk {
   }
 }
 
-function latestOf(rows: { size: number; timeOf(index: number): number }): number {
+function latestOf(rows: RecordSource): number {
   let latestMs = Number.NEGATIVE_INFINITY;
   for (let index = 0; index < rows.size; index++) latestMs = Math.max(latestMs, rows.timeOf(index));
   return latestMs;

@@ -8,8 +8,13 @@ import { createRecordScratch, RECORD_WORDS, type RecordScratch } from '../record
 export class OpenPairs {
   readonly #createTable: () => PairTable;
   #table: PairTable;
-  /** Indexes of records by the hour of their time; one that moved to an earlier hour stays in the later one too. */
-  #hours = new Map<number, number[]>();
+  /**
+   * Indexes of records by the hour of their time; one that moved to an earlier hour stays in the later one too.
+   * Null while pairs are replayed, whose indexes are not settled: it is made when it is asked for.
+   */
+  #hours: Map<number, number[]> | null = new Map();
+  /** Indexes of the records that were added since `settled` was called; null where some were replayed. */
+  #added: number[] | null = [];
   #changedFromMs = Number.POSITIVE_INFINITY;
   readonly #before = createRecordScratch();
   readonly #after = createRecordScratch();
@@ -30,6 +35,7 @@ export class OpenPairs {
 
   settled(): void {
     this.#changedFromMs = Number.POSITIVE_INFINITY;
+    this.#added = [];
   }
 
   /** Calls `visit` with the key of every pair, as `ChosenTexts` has it. */
@@ -49,10 +55,23 @@ export class OpenPairs {
 
   /** Adds an observation whose pair is not known. */
   add(observation: RecordScratch): void {
-    const [timeMs] = observation.doubles;
+    const timeMs = observation.doubles[0];
     this.#table.add(observation);
-    this.#remember(this.#table.size - 1, timeMs);
+    const index = this.#table.size - 1;
+    this.#added?.push(index);
+    this.#remember(index, timeMs);
     this.#changedFromMs = Math.min(this.#changedFromMs, timeMs);
+  }
+
+  /**
+   * Adds an observation whose pair may be known: faster than to find it and to add or merge it, where many follow
+   * one another. All is to be walked from its time on, whether it says anything new or not.
+   */
+  replay(observation: RecordScratch): void {
+    this.#hours = null;
+    this.#added = null;
+    this.#table.add(observation);
+    this.#changedFromMs = Math.min(this.#changedFromMs, observation.doubles[0]);
   }
 
   /** Merges an observation with what is known of its pair. */
@@ -69,18 +88,28 @@ export class OpenPairs {
     if (Math.floor(afterMs / HOUR_MS) !== Math.floor(beforeMs / HOUR_MS)) this.#remember(index, afterMs);
   }
 
+  /** The pairs that were added since `settled` was called; null where that is not known. */
+  get added(): RecordSource | null {
+    return this.#added === null ? null : this.#records(this.#added);
+  }
+
   /** The pairs with a time in `(afterMs, untilMs)`, in any order. */
   between(afterMs: number, untilMs: number): RecordSource {
     const table = this.#table;
     const indexes: number[] = [];
     const lastHour = Math.ceil(untilMs / HOUR_MS);
-    for (const [hour, members] of this.#hours) {
+    for (const [hour, members] of this.#byHour()) {
       if (hour > lastHour || (hour + 1) * HOUR_MS <= afterMs) continue;
       for (const index of members) {
         const timeMs = table.timeOf(index);
         if (timeMs > afterMs && timeMs < untilMs && Math.floor(timeMs / HOUR_MS) === hour) indexes.push(index);
       }
     }
+    return this.#records(indexes);
+  }
+
+  #records(indexes: readonly number[]): RecordSource {
+    const table = this.#table;
     return {
       size: indexes.length,
       timeOf: (index) => table.timeOf(indexes[index]),
@@ -91,7 +120,8 @@ export class OpenPairs {
   /** Takes out the pairs before `timeMs` and hands each to `visit`. */
   removeBefore(timeMs: number, visit: (words: Uint32Array, base: number, timeMs: number) => void): void {
     const kept = this.#createTable();
-    this.#hours = new Map();
+    this.#hours = null;
+    this.#added = null;
     const previous = this.#table;
     this.#table = kept;
     previous.forEach((words, doubles, base, doubleBase) => {
@@ -101,16 +131,29 @@ export class OpenPairs {
         return;
       }
       kept.addAt(words, doubles, base, doubleBase, true);
-      this.#remember(kept.size - 1, recordMs);
     });
   }
 
   #remember(index: number, timeMs: number): void {
-    const hour = Math.floor(timeMs / HOUR_MS);
-    const members = this.#hours.get(hour);
-    if (members === undefined) this.#hours.set(hour, [index]);
-    else members.push(index);
+    if (this.#hours !== null) enter(this.#hours, index, timeMs);
   }
+
+  #byHour(): ReadonlyMap<number, number[]> {
+    if (this.#hours !== null) return this.#hours;
+    const table = this.#table;
+    const hours = new Map<number, number[]>();
+    const { size } = table;
+    for (let index = 0; index < size; index++) enter(hours, index, table.timeOf(index));
+    this.#hours = hours;
+    return hours;
+  }
+}
+
+function enter(hours: Map<number, number[]>, index: number, timeMs: number): void {
+  const hour = Math.floor(timeMs / HOUR_MS);
+  const members = hours.get(hour);
+  if (members === undefined) hours.set(hour, [index]);
+  else members.push(index);
 }
 
 /** Whether records differ in anything but their position. */

@@ -38,9 +38,10 @@ export class EnvelopeStore implements TextSource {
   readonly #rows: TextSource;
   readonly #chosen: ChosenTexts;
   #texts: PairText[] = [];
+  /** In the order of their offsets, as the log hands them out. */
   readonly #envelopes = new Map<number, StoredEnvelope>();
   readonly #opened = new Map<number, Uint8Array>();
-  /** What a saved state knows of envelopes that are still to be replayed, by offset in the log. */
+  /** What a saved state knows of envelopes that are still to be replayed, by offset in the log, in order. */
   readonly #reserved = new Map<number, { number: number; latestMs: number }>();
   readonly #taken = new Set<number>([0]);
   #next = 1;
@@ -75,10 +76,10 @@ export class EnvelopeStore implements TextSource {
 
   /** Offset in the log of the oldest envelope that is kept or still to be replayed; null for none. */
   get oldestLogOffset(): number | null {
-    let oldest: number | null = null;
-    for (const { logOffset } of this.#envelopes.values()) oldest = Math.min(oldest ?? logOffset, logOffset);
-    for (const logOffset of this.#reserved.keys()) oldest = Math.min(oldest ?? logOffset, logOffset);
-    return oldest;
+    const { value: kept } = this.#envelopes.values().next();
+    const { value: reserved } = this.#reserved.keys().next();
+    if (kept === undefined || reserved === undefined) return kept?.logOffset ?? reserved ?? null;
+    return Math.min(kept.logOffset, reserved);
   }
 
   /**

@@ -82,6 +82,7 @@ export class TenantDetector {
   readonly #live: LiveWalk;
   #changedFromMs: number | null = null;
   #bytes = new Uint8Array(0);
+  #hasReplayed = false;
 
   constructor(profile: TenantProfile, generation: number) {
     const { key } = profile.settings;
@@ -197,6 +198,8 @@ export class TenantDetector {
     const { number, latestMs } = this.#envelopes.add(header, payload, compressed, logOffset);
     // The rows of sealed days are in the saved state; they are only kept to be shown.
     if (isCounted && latestMs !== null && latestMs < this.#live.openFromMs) return [];
+    if (isCounted) this.#hasReplayed = true;
+    else this.#endReplay();
     const organizations = this.#context.organizations.names.length;
     this.#context.nowMs = appendedMs;
     const letters: OutputWrite[] = [];
@@ -216,7 +219,11 @@ export class TenantDetector {
     const file = { match: layout.match, header: layout.header, dateOrder: header.layout.dateOrder, number };
     const sink = {
       add: (observation: RecordScratch) => {
-        if (!isCounted) this.#hours.add(observation.doubles[0], appendedMs);
+        if (isCounted) {
+          this.#live.replay(observation, appendedMs);
+          return;
+        }
+        this.#hours.add(observation.doubles[0], appendedMs);
         this.#live.observe(observation, appendedMs);
       },
     };
@@ -226,11 +233,10 @@ export class TenantDetector {
       reject: (letter) => counter.deadLetter(letter),
     });
     this.#envelopes.noteTime(number, extractor.lastMs ?? 0);
-    const seen = this.#countsOf(number);
     if (!isCounted) {
       const read = extractor.rows + lost.rows;
       this.#files.add(header, {
-        ...seen,
+        ...this.#countsOf(number),
         ...lost,
         read,
         bytes: payload.length,
@@ -418,6 +424,14 @@ export class TenantDetector {
     if (this.#bytes.length < payload.length) this.#bytes = new Uint8Array(payload.length);
     this.#bytes.set(payload);
     return this.#bytes.subarray(0, payload.length);
+  }
+
+  /** What identity counts of replayed rows is in the ledger already. */
+  #endReplay(): void {
+    if (!this.#hasReplayed) return;
+    this.#hasReplayed = false;
+    this.settle();
+    for (const counts of Object.values(this.#counts)) counts.length = 0;
   }
 
   /** What identity made of the rows of an envelope. */

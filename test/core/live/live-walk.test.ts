@@ -66,7 +66,7 @@ class Subject {
     this.counts = new ObservationCounts();
     this.live = this.#create();
     this.live.load(saved);
-    this.take(arrived);
+    for (const row of arrived) this.live.replay(this.pairs.record(row), Number.MAX_SAFE_INTEGER);
   }
 
   documents(): string {
