@@ -6,18 +6,27 @@
 import { formatTime } from './calendar.ts';
 import { Fenced } from './checkpoint.ts';
 import type { IncidentWrite, ReplaceWrite, StoredIncident } from './delivery.ts';
+import type { IncidentDocument } from './incident-document.ts';
+import { countedOf, goOnFrom, type RescanMark } from './rescanned-incident.ts';
 
 type Json = Record<string, unknown>;
 
 /**
  * The document that takes the place of the stored one, or null where the machine's part is the same:
- * `relaywatch.triage` and `event.created` are carried over, `relaywatch.revision` counts on.
+ * `relaywatch.triage` and `event.created` are carried over, `relaywatch.revision` counts on. What a detector
+ * says of an incident that a rescan has written only goes on from it.
  * Raises Fenced where the stored document was written by a newer generation.
  */
 export function incidentToStore(write: IncidentWrite, stored: StoredIncident | null, nowMs: number): Json | null {
   if (stored !== null && stored.generation > write.generation) throw new Fenced(`Incident ${write.id}`);
-  const machine = machinePart(write);
-  if (stored !== null && sameJson(machine, machinePartOf(stored.document))) return null;
+  const before = stored === null ? null : rescanMarkOf(stored.document);
+  const isGoingOn = before !== null && write.rescan === undefined;
+  const next = isGoingOn ? goneOn(write, stored as StoredIncident, before) : asWritten(write, stored, before);
+  if (next === null) return null;
+  const { machine, mark } = next;
+  // The mark alone is no news from a rescan, but what a detector goes on from next time.
+  const isMarkNews = isGoingOn && !sameJson(mark, before);
+  if (stored !== null && !isMarkNews && sameJson(machine, machinePartOf(stored.document))) return null;
   const event = machine.event as Json;
   const relaywatch = machine.relaywatch as Json;
   const earlier = stored === null ? {} : stored.document;
@@ -29,9 +38,46 @@ export function incidentToStore(write: IncidentWrite, stored: StoredIncident | n
       ...relaywatch,
       revision: (stored?.revision ?? 0) + 1,
       generation: write.generation,
+      ...(mark === null ? {} : { rescan: mark }),
       ...(triage === undefined ? {} : { triage }),
     },
   };
+}
+
+/** The mark of a rescan; null where none has written the document. */
+export function rescanMarkOf(document: Json): RescanMark | null {
+  const { rescan } = part(document, 'relaywatch');
+  return typeof rescan === 'object' && rescan !== null ? (rescan as RescanMark) : null;
+}
+
+/** Whether `OutputStore.rescanned` asks for a stored incident. */
+export function isRescannedSince(document: Json, tenant: string, sinceMs: number): boolean {
+  const { event, relaywatch } = document as unknown as IncidentDocument & { relaywatch: { tenant: string } };
+  if (rescanMarkOf(document) === null || relaywatch.tenant !== tenant) return false;
+  return relaywatch.incident.state === 'open' || Date.parse(event.end) >= sinceMs;
+}
+
+/** The machine's part of a document, and the mark of the rescan that is responsible for it. */
+interface Next {
+  machine: Json;
+  mark: RescanMark | null;
+}
+
+/** The write of a rescan, or of a detector that no rescan has corrected. */
+function asWritten(write: IncidentWrite, stored: StoredIncident | null, before: RescanMark | null): Next {
+  const machine = machinePart(write);
+  if (write.rescan === undefined) return { machine, mark: null };
+  // Without a generation no detector has written it.
+  const isDetectors = before === null && stored !== null && stored.generation > 0;
+  const counted = isDetectors ? countedOf(stored.document as unknown as IncidentDocument) : before?.counted;
+  return { machine, mark: { through: write.rescan.through, ...(counted === undefined ? {} : { counted }) } };
+}
+
+/** The write of a detector for an incident that a rescan has written; null where it changes nothing. */
+function goneOn(write: IncidentWrite, stored: StoredIncident, mark: RescanMark): Next | null {
+  if (write.mergedInto !== null) return null;
+  const next = goOnFrom(machinePartOf(stored.document) as unknown as IncidentDocument, mark, write.document);
+  return next === null ? null : { machine: next.document as unknown as Json, mark: next.mark };
 }
 
 /** A stored document as the core knows it. One without revision or generation is older than any. */
@@ -56,7 +102,13 @@ function machinePart({ document, tenant, mergedInto }: IncidentWrite): Json {
 
 function machinePartOf(document: Json): Json {
   const { created: _created, ...event } = part(document, 'event');
-  const { revision: _revision, generation: _generation, triage: _triage, ...relaywatch } = part(document, 'relaywatch');
+  const {
+    revision: _revision,
+    generation: _generation,
+    rescan: _rescan,
+    triage: _triage,
+    ...relaywatch
+  } = part(document, 'relaywatch');
   return { ...document, event, relaywatch };
 }
 

@@ -40,8 +40,8 @@ interface Entry {
   alerts: string[];
   /** As written; null once nothing can take the incident back. */
   document: IncidentDocument | null;
-  /** Why the rows that are known now cannot judge it: they were judged otherwise, or some are lost. */
-  kept: 'settings' | 'gap' | null;
+  /** Why the rows that are known now cannot judge it: they were judged otherwise, some are lost, or a rescan had more. */
+  kept: 'settings' | 'gap' | 'rescan' | null;
 }
 
 export interface PublicationState {
@@ -93,8 +93,11 @@ export class Publication {
     for (const { id: made, incident, describe } of current) {
       const id = this.#adopted.get(made) ?? made;
       const entry = this.#entries.get(id);
-      if (entry?.kept === 'gap') continue;
       const mark = markOf(incident);
+      if (entry?.kept === 'gap') {
+        entry.mark = mark;
+        continue;
+      }
       const isTouched = changedFromMs !== null && incident.lastActiveMs >= changedFromMs - DAY_MS;
       if (isTouched || entry === undefined || entry.mark !== mark) this.#dirty.add(id);
       if (!this.#dirty.has(id)) continue;
@@ -114,6 +117,24 @@ export class Publication {
   /** Rows of open days are lost: what was published of them stays as it is. */
   keepForGap(): void {
     for (const entry of this.#entries.values()) if (entry.document !== null) entry.kept = 'gap';
+  }
+
+  /**
+   * A rescan has written these: what it has found is not taken back, and what it has taken back is left to the next
+   * rescan, whether it goes on or not.
+   */
+  heed(rescanned: readonly IncidentDocument[]): void {
+    for (const { event, relaywatch } of rescanned) {
+      const entry = this.#entries.get(event.id);
+      if (entry === undefined) continue;
+      if (relaywatch.incident.state === 'retracted') entry.kept = 'gap';
+      else if (entry.kept !== 'gap') entry.kept = 'rescan';
+    }
+  }
+
+  /** Whether the rows that are known now make the incident, and it is open. */
+  isOpen(id: string): boolean {
+    return this.#entries.get(id)?.mark.startsWith('open') === true;
   }
 
   has(id: string): boolean {
@@ -179,6 +200,7 @@ export class Publication {
     const made = new Set(current.map(({ id }) => id));
     for (const id of this.#adopted.keys()) if (!made.has(id)) this.#adopted.delete(id);
     const held = new Set(current.map(({ id }) => this.#adopted.get(id) ?? id));
+    for (const entry of this.#entries.values()) if (entry.kept === 'gap' && !held.has(entry.id)) entry.mark = 'gone';
     const gone = [...this.#entries.values()]
       .filter((entry) => !entry.retracted && entry.document !== null && entry.kept !== 'gap' && !held.has(entry.id))
       .sort((left, right) => left.detectedMs - right.detectedMs || (left.id < right.id ? -1 : 1));
@@ -194,6 +216,7 @@ export class Publication {
         writes.push(...this.#end(entry, nowMs));
         continue;
       }
+      if (entry.kept === 'rescan') continue;
       const heir = heirs[0] === undefined ? null : (this.#adopted.get(heirs[0].id) ?? heirs[0].id);
       writes.push(...this.#retract(entry, heir, nowMs));
     }

@@ -39,6 +39,8 @@ const SETTLE_PAUSE = 4;
 const SILENT_MS = 3 * DAY_MS;
 /** How often it is asked whether all rows come. */
 const LOOK_EVERY_MS = MINUTE_MS;
+/** How often it is asked what rescans have written. */
+const HEED_EVERY_MS = 10 * MINUTE_MS;
 
 export interface DetectWorkerOptions {
   /** Names the state: workers of one pipeline share it. */
@@ -48,7 +50,10 @@ export interface DetectWorkerOptions {
   outputs: OutputStore;
   /** Wall time in milliseconds. */
   now: () => number;
-  /** A tenant's rows came behind the seal, from this event time on: a rescan is due. Resolves when that is durable. */
+  /**
+   * A rescan of the tenant is due, from this event time on: rows came behind the seal, or what an earlier rescan left
+   * open may have ended. Resolves when that is durable.
+   */
   onLate: (tenant: string, fromMs: number) => Promise<void>;
   /** Keeps entries that cannot be used as they were, besides the dead letter in the outputs. */
   deadEntries?: Pick<DeadEntrySink, 'send'>;
@@ -97,6 +102,7 @@ interface Partition {
   letters: OutputWrite[];
   monitor: CompletenessMonitor;
   lastLookMs: number;
+  nextHeedMs: number;
   lastEntryMs: number;
   nextSettleMs: number;
   sealableSinceMs: number | null;
@@ -138,6 +144,7 @@ export class DetectWorker implements PartitionHandler {
         settings: DEFAULT_COMPLETENESS,
       }),
       lastLookMs: now(),
+      nextHeedMs: 0,
       lastEntryMs: now(),
       nextSettleMs: 0,
       sealableSinceMs: null,
@@ -325,6 +332,7 @@ export class DetectWorker implements PartitionHandler {
     try {
       if (partition.verifiesStore && partition.isDirty) await this.#adoptStored(partition);
       partition.sequence = Math.max(partition.sequence + 1, nowMs);
+      if (nowMs >= partition.nextHeedMs) await this.#heedRescans(partition, nowMs);
       const writes: OutputWrite[] = partition.letters.splice(0);
       const sealed: string[] = [];
       const maySeal = (isCaughtUp && this.#maySeal(partition, nowMs)) || isFull(partition, this.#options.mostOpenPairs);
@@ -380,6 +388,17 @@ export class DetectWorker implements PartitionHandler {
       const stored = await this.#options.outputs.incidents(tenant, fromMs, Number.MAX_SAFE_INTEGER, this.#stop.signal);
       detector.adoptStored(stored);
     }
+  }
+
+  /** Rescans are others' work: what they have written is in the store alone. */
+  async #heedRescans(partition: Partition, nowMs: number): Promise<void> {
+    const { outputs, onLate } = this.#options;
+    for (const [tenant, { detector }] of partition.tenants) {
+      const rescanned = await outputs.rescanned(tenant, detector.heededFromMs, this.#stop.signal);
+      const dueFromMs = detector.heedRescans(rescanned);
+      if (dueFromMs !== null) await onLate(tenant, dueFromMs);
+    }
+    partition.nextHeedMs = nowMs + HEED_EVERY_MS;
   }
 
   #maySeal(partition: Partition, nowMs: number): boolean {

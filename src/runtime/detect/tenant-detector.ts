@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { detectionSettings } from '../../config/detection.ts';
 import { AcceptedDomains, expandAcceptedDomains } from '../../core/accepted-domains.ts';
 import { AddressReader } from '../../core/address.ts';
-import { DAY_MS, dayOf, hourSlotsOf } from '../../core/calendar.ts';
+import { DAY_MS, dayOf, HOUR_MS, hourSlotsOf } from '../../core/calendar.ts';
 import type { OutputWrite, StoredIncident } from '../../core/delivery.ts';
 import { Dictionary } from '../../core/dictionary.ts';
 import { IncidentDescriber } from '../../core/documents.ts';
@@ -25,6 +25,7 @@ import { SourceHours, type SourceHoursState } from '../../core/live/source-hours
 import type { DeadLetter } from '../../core/ports.ts';
 import type { RecordScratch } from '../../core/record.ts';
 import type { TenantSettings } from '../../core/settings.ts';
+import { rescanMarkOf } from '../../core/stored-documents.ts';
 import { TenantModel } from '../../core/tenant.ts';
 import { Walk } from '../../core/walk/walk.ts';
 import { type RowContext, RowExtractor } from '../../formats/row.ts';
@@ -34,6 +35,9 @@ import { layoutOfEnvelope, readEnvelopeRecords } from '../ingest/envelope-record
 import { deadLetterWrite } from './dead-letters.ts';
 import { EnvelopeStore, type EnvelopeStoreState } from './envelope-store.ts';
 import { FileCounts, type FileCountsState } from './file-counts.ts';
+
+/** By so much the rows have to pass an open incident that a rescan has written before it is rescanned: it may have ended. */
+const RESCANNED_AGAIN_MS = DAY_MS + HOUR_MS;
 
 export interface TenantProfile {
   settings: TenantSettings;
@@ -78,6 +82,8 @@ export class TenantDetector {
   readonly #lastRows = new LastHour();
   readonly #lastLetters = new LastHour();
   #lastRowAtMs: number | null = null;
+  /** The watermark when a rescan was last asked for. */
+  #rescanAskedAtMs = Number.NEGATIVE_INFINITY;
   readonly #publication: Publication;
   readonly #live: LiveWalk;
   #changedFromMs: number | null = null;
@@ -167,6 +173,33 @@ export class TenantDetector {
     const bytes = Buffer.from(recipient);
     addresses.recipient(bytes, 0, bytes.length);
     return publishedPair({ messageHi, messageLo, recipientHi: addresses.hi, recipientLo: addresses.lo });
+  }
+
+  /** Incidents that ended from here on may still be written by this detector, whatever a rescan made of them. */
+  get heededFromMs(): number {
+    return this.#live.openFromMs - DAY_MS;
+  }
+
+  /**
+   * Heeds what rescans have written of the tenant. Returns the detection of the oldest incident of theirs that only
+   * another rescan can judge now: it is open, and the rows have passed its end, or those of that rescan, by a day.
+   * Null for none.
+   */
+  heedRescans(rescanned: readonly StoredIncident[]): number | null {
+    this.#publication.heed(rescanned.map(machineDocument));
+    const watermarkMs = this.#live.watermarkMs;
+    if (watermarkMs < this.#rescanAskedAtMs + RESCANNED_AGAIN_MS) return null;
+    const due = rescanned.flatMap((one) => {
+      const { event, relaywatch } = machineDocument(one);
+      const { state, detected_at: detectedAt } = relaywatch.incident;
+      if (state !== 'open' && !(state === 'retracted' && this.#publication.isOpen(event.id))) return [];
+      const through = rescanMarkOf(one.document)?.through ?? event.end;
+      const judgedMs = Math.min(Date.parse(event.end), Date.parse(through));
+      return watermarkMs >= judgedMs + RESCANNED_AGAIN_MS ? [Date.parse(detectedAt)] : [];
+    });
+    if (due.length === 0) return null;
+    this.#rescanAskedAtMs = watermarkMs;
+    return Math.min(...due);
   }
 
   /** What tells whether all rows of the tenant come. */

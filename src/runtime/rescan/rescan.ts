@@ -1,6 +1,6 @@
 /** A rescan: the archive of a tenant scanned again, and what is stored brought to what it finds. */
 
-import { DAY_MS } from '../../core/calendar.ts';
+import { DAY_MS, formatTime } from '../../core/calendar.ts';
 import type { AppendWrite, IncidentWrite, OutputStore, OutputWrite, StoredIncident } from '../../core/delivery.ts';
 import type { DateOrder } from '../../core/event-time.ts';
 import type { IncidentDocument } from '../../core/incident-document.ts';
@@ -76,7 +76,7 @@ export async function rescan(options: RescanOptions): Promise<RescanReport> {
     tenant,
     standing.flatMap((one) => incidentOf(one).evidence),
   );
-  const { found, beside, warnings } = await find(options, [...stored.values()], watched, toMs);
+  const { found, beside, through, warnings } = await find(options, [...stored.values()], watched, toMs);
   signal?.throwIfAborted();
 
   const report: RescanReport = { changes: [], unchanged: 0, unseen: 0, warnings };
@@ -88,7 +88,7 @@ export async function rescan(options: RescanOptions): Promise<RescanReport> {
       continue;
     }
     const before = stored.get(change.kind === 'new' ? change.document.event.id : idOf(change.stored)) ?? null;
-    const write = writeOf(change, tenant, before);
+    const write = writeOf(change, tenant, before, through);
     if (change.kind === 'kept' && incidentToStore(write, before, nowMs) === null) {
       report.unchanged++;
       continue;
@@ -110,6 +110,8 @@ interface Found {
   found: RescannedIncident[];
   /** Detected up to a day before the time that is compared, or after it. */
   beside: RescannedIncident[];
+  /** Event time of the latest row. */
+  through: string;
   warnings: string[];
 }
 
@@ -122,7 +124,7 @@ async function find(
 ): Promise<Found> {
   const { profile, fromMs, nowMs } = options;
   const exports = await options.exports();
-  if (exports.length === 0) return { found: [], beside: [], warnings: [] };
+  if (exports.length === 0) return { found: [], beside: [], through: formatTime(0), warnings: [] };
   const scanned = await scan({
     paths: exports.map(({ path }) => path),
     tenant: profile.settings,
@@ -156,6 +158,10 @@ async function find(
   return {
     found: all.filter(isInside),
     beside: all.filter((one) => !isInside(one)),
+    through: scanned.ledger.files.reduce(
+      (latest, { last }) => (last !== null && last > latest ? last : latest),
+      formatTime(0),
+    ),
     warnings: [...scanned.warnings, ...refused],
   };
 }
@@ -173,15 +179,17 @@ function ingestRules(
   return { organizations, knownOrganizations: { ids: [...ids], names: [...names] }, dateOrders };
 }
 
-/** The generation stays that of the stored document: the detector that wrote it may go on. */
+/** The generation stays that of the stored document: the detector that wrote it may go on from what is written now. */
 function writeOf(
   change: Exclude<RescanChange, { kind: 'unseen' }>,
   tenant: string,
   before: StoredIncident | null,
+  through: string,
 ): IncidentWrite {
   const { document } = change;
   const mergedInto = change.kind === 'gone' ? change.mergedInto : null;
-  return { kind: 'incident', id: document.event.id, tenant, generation: before?.generation ?? 0, document, mergedInto };
+  const generation = before?.generation ?? 0;
+  return { kind: 'incident', id: document.event.id, tenant, generation, document, mergedInto, rescan: { through } };
 }
 
 /**

@@ -341,12 +341,67 @@ export function describeOutputStoreContract(
       });
     });
 
+    test('a detector goes on from what a rescan has written, and takes nothing of it back', async () => {
+      const [id, other] = [newId(), newId()];
+      const live = (recipients: number, detectedMs = DETECTED_MS) =>
+        incidentWrite(id, { generation: 3, document: incidentDocument(id, recipients, detectedMs) });
+      const rescan = { through: iso(DETECTED_MS + 120_000) };
+      await store.deliver([live(100), incidentWrite(other, { generation: 3 })]);
+      const larger = { ...live(0), generation: 3, document: incidentDocument(id, 140), rescan };
+      const gone = incidentWrite(other, { generation: 3, mergedInto: id, rescan });
+      expect(await under.another.deliver([larger, gone])).toMatchObject({ written: 2, refused: [] });
+      expect((await stored(id)).relaywatch).toMatchObject({
+        rescan: { ...rescan, counted: { messages: 100, recipients: 100 } },
+        incident: { recipients: 140 },
+      });
+      // The same again, and what the detector has said before.
+      expect(await under.another.deliver([larger, gone])).toMatchObject({ unchanged: 2 });
+      await store.deliver([live(100), incidentWrite(other, { generation: 3, document: incidentDocument(other, 50) })]);
+      expect((await stored(id)).relaywatch).toMatchObject({ incident: { recipients: 140 } });
+      expect((await stored(other)).relaywatch).toMatchObject({ incident: { state: 'retracted', merged_into: id } });
+      // Rows up to the latest of the rescan say nothing new; those after it do.
+      await store.deliver([live(110)]);
+      expect((await stored(id)).relaywatch).toMatchObject({ incident: { recipients: 140 } });
+      const grown = live(117);
+      grown.document.event.end = iso(DETECTED_MS + 600_000);
+      await store.deliver([grown]);
+      const { event, relaywatch } = await stored(id);
+      expect(event).toMatchObject({ end: grown.document.event.end });
+      expect(relaywatch).toMatchObject({ incident: { recipients: 147 }, generation: 3 });
+      const retracted = live(117);
+      retracted.document.relaywatch.incident.state = 'retracted';
+      expect(await store.deliver([grown, retracted])).toMatchObject({ unchanged: 2 });
+      // The next rescan has all rows.
+      await under.another.deliver([{ ...larger, document: incidentDocument(id, 146) }]);
+      expect((await stored(id)).relaywatch).toMatchObject({ incident: { state: 'open', recipients: 146 } });
+    });
+
+    test('incidents that a rescan has written are found: open ones, and those that ended lately', async () => {
+      const rescan = { through: iso(DETECTED_MS) };
+      const write = (state: 'open' | 'closed', more: Partial<IncidentWrite>) => {
+        const made = incidentWrite(newId(), more);
+        made.document.relaywatch.incident.state = state;
+        return made;
+      };
+      const open = write('open', { rescan });
+      const closed = write('closed', { rescan });
+      const others = [write('open', {}), write('open', { rescan, tenant: 'fabrikam' })];
+      await store.deliver([open, closed, ...others]);
+      const ids = async (sinceMs: number) =>
+        (await under.another.rescanned('contoso', sinceMs)).map(({ document }) => (document.event as Json).id).sort();
+      const endMs = Date.parse(closed.document.event.end);
+      expect(await ids(endMs)).toEqual([open.id, closed.id].sort());
+      expect(await ids(Number.NEGATIVE_INFINITY)).toEqual([open.id, closed.id].sort());
+      expect(await ids(endMs + 1)).toEqual([open.id]);
+    });
+
     test('nothing is begun once the signal aborted', async () => {
       const signal = AbortSignal.abort(new Error('stopping'));
       await expect(store.deliver([alertWrite(newId())], signal)).rejects.toThrow('stopping');
       await expect(store.check(signal)).rejects.toThrow('stopping');
       await expect(store.knownAlerts(['a'], signal)).rejects.toThrow('stopping');
       await expect(store.incidents('contoso', 0, 1, signal)).rejects.toThrow('stopping');
+      await expect(store.rescanned('contoso', 0, signal)).rejects.toThrow('stopping');
       expect((await under.documents('alert')).size).toBe(0);
     });
 
