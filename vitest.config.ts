@@ -26,8 +26,9 @@ export default defineConfig({
           globalSetup: 'test/engines/global-setup.ts',
           // A client that was cut off may keep its process from ending: forks are ended anyway.
           pool: 'forks',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // For what hangs: servers and workers of other runs may be at work on the same machine.
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
         },
       },
       {

@@ -31,7 +31,7 @@ export interface Arena {
   note: (text: string) => void;
 }
 
-const REFUSES_WITHIN_MS = 20_000;
+const REFUSES_WITHIN_MS = 60_000;
 /** Bulk requests at once: one is under way, one waits, the others are refused. */
 const FLOOD = 8;
 

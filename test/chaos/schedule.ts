@@ -36,7 +36,7 @@ export interface ScheduleResult {
 const SETUP = { dryRun: false, partitions: 4, replicationFactor: 1, retentionMs: LEAST_RETENTION_MS };
 const SHAPES = ['litware', 'contoso', 'northwind'];
 /** From the last fault until everything has arrived: a job whose worker was killed is taken over after 90 s at the most. */
-const SETTLE_MS = 150_000;
+const SETTLE_MS = 240_000;
 const LOOK_EVERY_MS = 500;
 /** A job that is in the spool and not in the queue was lost by Redis; a worker brings it back when it starts. */
 const LOST_JOB_MS = 3_000;

@@ -162,7 +162,7 @@ describe.skipIf(process.platform === 'win32')('Docker Compose', () => {
     onTestFinished(() => void owner.kill('SIGKILL'));
     const set = String((await once(owner.stdout, 'data'))[0]).trim();
     await vi.waitFor(() => expect(told(set).some((line) => line.includes(' up '))).toBe(true), { timeout: 10_000 });
-    await vi.waitFor(() => expect(existsSync(path.join(set, 'compose', evidence))).toBe(true));
+    await vi.waitFor(() => expect(existsSync(path.join(set, 'compose', evidence))).toBe(true), { timeout: 10_000 });
     const pid = Number(readFileSync(path.join(set, 'compose/launcher.pid'), 'utf8'));
     owner.kill('SIGKILL');
     await vi.waitFor(() => expect(told(set).at(-1)).toBe(`${project} down -v`), { timeout: 10_000 });

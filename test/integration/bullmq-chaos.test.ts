@@ -32,8 +32,8 @@ const PROGRAM = path.resolve(import.meta.dirname, '../adapters/bullmq/worker-pro
 describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, (engines) => {
   const server = () => engines().redis.server;
   const settingsOf = (changes: Partial<JobQueueSettings> = {}) =>
-    queueSettings(engines().redis.url, { lockDurationMs: 1_000, ...changes });
-  const fast: JobQueueOptions = { backoffMs: 50, stalledIntervalMs: 500, answerTimeoutMs: 1_000, stopTimeoutMs: 1_000 };
+    queueSettings(engines().redis.url, { lockDurationMs: 2_000, ...changes });
+  const fast: JobQueueOptions = { backoffMs: 50, stalledIntervalMs: 500, answerTimeoutMs: 3_000, stopTimeoutMs: 1_000 };
 
   function queueOf(settings: JobQueueSettings, options: JobQueueOptions = {}): JobQueue {
     const queue = createJobQueue(settings, { ...fast, ...options });
@@ -133,7 +133,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
       await until(() => events.length > 0);
       const startMs = performance.now();
       const code = child.exitCode ?? (await new Promise((resolve) => child.once('exit', resolve)));
-      expect([code, performance.now() - startMs < 5_000]).toEqual([0, true]);
+      expect([code, performance.now() - startMs < 15_000]).toEqual([0, true]);
     };
     await ends();
     await killServer();
@@ -186,7 +186,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     const pausedMs = performance.now();
     await until(() => aborted.length === 1);
     expect(aborted[0] - pausedMs).toBeLessThan(settings.lockDurationMs);
-    await sleep(700);
+    await sleep(settings.lockDurationMs);
     server().resume();
     await until(() => begun.length === 2);
     stop.abort();
@@ -206,7 +206,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
         message: expect.stringMatching(/^The job was not queued: Redis at redis:\S+ does not answer \(.+\)$/),
         hint: expect.stringContaining('Start Redis'),
       });
-      expect(performance.now() - startMs).toBeLessThan(1_500);
+      expect(performance.now() - startMs).toBeLessThan(5_000);
     }
     await server().restart();
     expect(await early.submit(ingestOf(2))).toBe('queued');
@@ -244,7 +244,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     const startMs = performance.now();
     given.abort();
     await second;
-    expect(performance.now() - startMs).toBeLessThan(2_000);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     expect(recoveries).toBe(0);
     await server().restart();
     await until(() => seen.length === 1);
@@ -273,7 +273,7 @@ describeWithOwnEngines('Jobs and a Redis that comes and goes', { redis: true }, 
     stop.abort();
     const startMs = performance.now();
     await working;
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(performance.now() - startMs).toBeLessThan(10_000);
     expect(troubles).toContainEqual(expect.stringContaining('did not stop within 300 ms'));
     const seen: Job[] = [];
     const given = new AbortController();

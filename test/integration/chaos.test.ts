@@ -17,7 +17,7 @@ describeWithOwnEngines(
   { kafka: true, elasticsearch: { settings: TINY_WRITE_QUEUE }, redis: true },
   (engines) => {
     test('after every schedule the incidents are those of scan, and the ledger adds up', {
-      timeout: 900_000,
+      timeout: 2_400_000,
     }, async () => {
       const failures: string[] = [];
       // One after the other: they share the engines that they break.

@@ -53,7 +53,7 @@ describeWithOwnEngines('A secured Elasticsearch', { elasticsearch: secured }, (e
     return store;
   };
   const inTrouble = (code: StoreTrouble['code']) =>
-    vi.waitFor(() => expect(troubles.map((trouble) => trouble?.code)).toContain(code), { timeout: 20_000 });
+    vi.waitFor(() => expect(troubles.map((trouble) => trouble?.code)).toContain(code), { timeout: 90_000 });
   const failureOf = (promise: Promise<unknown>) =>
     promise.then(
       () => null,
@@ -211,7 +211,7 @@ describeWithOwnEngines('A secured Elasticsearch', { elasticsearch: secured }, (e
     const begin = performance.now();
     stop.abort(new Error('the worker stops'));
     expect(await delivery).toMatchObject({ message: 'the worker stops' });
-    expect(performance.now() - begin).toBeLessThan(1000);
+    expect(performance.now() - begin).toBeLessThan(5_000);
     expect(troubles.at(-1)).toBeNull();
   });
 
@@ -266,5 +266,5 @@ describeWithOwnEngines('A secured Elasticsearch', { elasticsearch: secured }, (e
     expect((await store.incidents('contoso', 0, Infinity)).map(({ document }) => document.event)).toContainEqual(
       expect.objectContaining({ id: incident.id }),
     );
-  }, 180_000);
+  });
 });

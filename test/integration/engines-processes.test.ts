@@ -35,9 +35,10 @@ async function killOwner(owner: ChildProcess): Promise<void> {
   await ended;
 }
 
+const SOON = { timeout: 30_000 };
 const redisIsAlive = (pid: number) => isAlive(pid, 'redis-server');
 const gone = (pid: number, set: string) =>
-  vi.waitFor(() => expect([redisIsAlive(pid), existsSync(set)]).toEqual([false, false]), { timeout: 20_000 });
+  vi.waitFor(() => expect([redisIsAlive(pid), existsSync(set)]).toEqual([false, false]), SOON);
 
 describeWithOwnEngines('Processes of engines', { redis: true }, () => {
   test('end with the process that started them, even when that is killed', async () => {
@@ -45,13 +46,13 @@ describeWithOwnEngines('Processes of engines', { redis: true }, () => {
     expect([redisIsAlive(pid), isAlive(keeper, 'keeper.ts'), existsSync(set)]).toEqual([true, true, true]);
     await killOwner(owner);
     await gone(pid, set);
-    await vi.waitFor(() => expect(isAlive(keeper, 'keeper.ts')).toBe(false));
+    await vi.waitFor(() => expect(isAlive(keeper, 'keeper.ts')).toBe(false), SOON);
   });
 
   test('end when the next run begins, should everything have been killed', async () => {
     const { owner, pid, set, keeper } = await startOwner();
     process.kill(keeper, 'SIGKILL');
-    await vi.waitFor(() => expect(isAlive(keeper, 'keeper.ts')).toBe(false));
+    await vi.waitFor(() => expect(isAlive(keeper, 'keeper.ts')).toBe(false), SOON);
     await killOwner(owner);
     expect([redisIsAlive(pid), existsSync(set)]).toEqual([true, true]);
     await endAbandonedSets();
@@ -114,7 +115,7 @@ describeWithOwnEngines('npm run engines', { redis: true }, () => {
     expect(redisIsAlive(Number(pid))).toBe(true);
 
     process.kill(Number(pid), 'SIGKILL');
-    await vi.waitFor(() => expect(redisIsAlive(Number(pid))).toBe(false));
+    await vi.waitFor(() => expect(redisIsAlive(Number(pid))).toBe(false), SOON);
     expect(await run('status')).toMatch(/^Redis [\d.]+: has ended\n$/);
     expect(await run('up', 'redis')).toBe(variables);
     const again = Number(/process (\d+)/.exec(await run('status'))![1]);

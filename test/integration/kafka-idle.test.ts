@@ -34,7 +34,7 @@ describeWithEngines('An idle member', { kafka: true }, (engines) => {
     process.stdout.write(`idle, a second: ${line(ours)} of CPU; plain kafkajs: ${line(plain)}\n`);
     expect(ours.stderr).toBe('');
     expect(plain.stderr).toContain('TimeoutNegativeWarning');
-    expect(ours.wakeUps).toBeLessThan(plain.wakeUps / 20);
+    expect(ours.wakeUps).toBeLessThan(plain.wakeUps / 10);
     // With the heartbeats, fetches and timers that are meant to be.
     expect(ours.wakeUps / (DURATION_MS / 1000)).toBeLessThan(25);
   });

@@ -68,7 +68,7 @@ describeWithEngines('The lag in Kafka', { kafka: true }, (engines) => {
       stop.signal,
     );
     await expect
-      .poll(() => readKafkaLag(settings), { timeout: 20_000, interval: 200 })
+      .poll(() => readKafkaLag(settings), { timeout: 90_000, interval: 200 })
       .toContainEqual({ partition: full.partition, endOffset: 4, committedOffset: 3 });
     stop.abort();
     await running;

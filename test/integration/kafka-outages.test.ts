@@ -74,7 +74,7 @@ describeWithOwnEngines('Kafka with outages', { kafka: true }, (engines) => {
     await sleep(1_000);
     await engines().kafka.server.restart();
     const before = recorder.received().length;
-    await until('envelopes arrive again', () => recorder.received().length > before + 40, 40_000);
+    await until('envelopes arrive again', () => recorder.received().length > before + 40);
     const lines = await stop();
     const all = () =>
       TENANTS.every((tenant) =>
@@ -83,7 +83,7 @@ describeWithOwnEngines('Kafka with outages', { kafka: true }, (engines) => {
           .get(tenant)
           ?.includes(lines - 1),
       );
-    await until('all have arrived', all, 30_000);
+    await until('all have arrived', all);
     // Whether the state was kept depends on how often the member had to ask to be let in again.
     expectAll([recorder], lines);
   });
@@ -101,7 +101,7 @@ describeWithOwnEngines('Kafka with outages', { kafka: true }, (engines) => {
     engines().kafka.server.resume();
     const before = recorders[0].received().length + recorders[1].received().length;
     const total = () => recorders[0].received().length + recorders[1].received().length;
-    await until('envelopes arrive again', () => total() > before + 40, 40_000);
+    await until('envelopes arrive again', () => total() > before + 40);
     const lines = await stop();
     const all = () =>
       TENANTS.every((tenant) =>
@@ -112,7 +112,7 @@ describeWithOwnEngines('Kafka with outages', { kafka: true }, (engines) => {
             ?.includes(lines - 1),
         ),
       );
-    await until('all have arrived', all, 30_000);
+    await until('all have arrived', all);
     expectAll(recorders, lines);
     expect(arena.overlaps).toEqual([]);
   });
@@ -130,17 +130,13 @@ describeWithOwnEngines('Kafka with outages', { kafka: true }, (engines) => {
     const stopping = new AbortController();
     const sent = sink.send([envelope('contoso', 1)], stopping.signal);
     sent.catch(() => {});
-    await until(
-      'the trouble is told',
-      () => troubles.some((trouble) => trouble.includes('takes no envelopes')),
-      40_000,
-    );
+    await until('the trouble is told', () => troubles.some((trouble) => trouble.includes('takes no envelopes')));
     stopping.abort(new Error('told to stop'));
     await expect(sent).rejects.toThrow('told to stop');
     await sink.close();
     const begin = Date.now();
     await reading.stop();
-    expect(Date.now() - begin).toBeLessThan(12_000);
+    expect(Date.now() - begin).toBeLessThan(30_000);
     expect(recorder.owned().size).toBe(0);
     const [check] = await checkKafka(own);
     expect(check).toMatchObject({ ok: false, hint: expect.stringContaining('that the brokers run') });

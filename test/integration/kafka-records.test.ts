@@ -186,7 +186,7 @@ outputs: { folder: { path: out } }
     const ended = new Promise((resolve) => worker.once('close', resolve));
     worker.kill('SIGTERM');
     expect(await ended).toBe(0);
-  }, 60_000);
+  });
 
   /** The first messages of a topic. */
   async function read(topic: string, count: number): Promise<kafkajs.KafkaMessage[]> {
@@ -295,7 +295,7 @@ outputs: { folder: { path: out } }
       await eventually('it is there', () => rows().size === sent + 1);
       delays.push(performance.now() - beganMs);
     }
-    expect(delays.sort((a, b) => a - b)[2]).toBeLessThan(1_000);
+    expect(delays.sort((a, b) => a - b)[2]).toBeLessThan(3_000);
 
     const ended = new Promise((resolve) => current.once('close', resolve));
     current.kill('SIGTERM');
@@ -308,7 +308,7 @@ outputs: { folder: { path: out } }
     await produce(30);
     expect((await run(['run', '--once', 'event-hubs.yaml'], { cwd: folder })).status).toBe(0);
     await eventually('the last rows are there', () => rows().size === sent + 1);
-  }, 120_000);
+  });
 });
 
 function event(number: number): object {

@@ -3,7 +3,7 @@
 import { readdirSync, statSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test, vi } from 'vitest';
 import { createRedisCheckpoints } from '../../src/adapters/redis/checkpoints.ts';
 import type { RedisOptions } from '../../src/adapters/redis/settings.ts';
 import type { CheckpointStore } from '../../src/core/checkpoint.ts';
@@ -57,7 +57,7 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
       onTrouble: (problem) => troubles.push(problem),
       onRecovered: () => recoveries++,
       maxPauseMs: 100,
-      answerTimeoutMs: 1_000,
+      answerTimeoutMs: 5_000,
       ...options,
     });
     onTestFinished(() => store.close());
@@ -76,6 +76,7 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
       saved = true;
     });
     await sleep(500);
+    await vi.waitFor(() => expect(troubles).not.toEqual([]), { timeout: 20_000 });
     expect(saved).toBe(false);
     expect(troubles.at(-1)).toMatch(/^Saving checkpoint p in Redis waits for Redis at redis:\S+: .*ECONNREFUSED/);
     expect(recoveries).toBe(0);
@@ -87,7 +88,7 @@ describeWithOwnEngines('Redis that comes and goes', { redis: true }, (engines) =
   });
 
   test('waits for a server that is paused, and saves once', async () => {
-    const store = storeOf();
+    const store = storeOf(settingsFor(engines().redis.url), { answerTimeoutMs: 1_000 });
     await store.claim('p', 1);
     await store.save('p', 1, Buffer.from('one'));
     server().pause();

@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -14,7 +13,7 @@ import { certificates } from '../engines/certificates.ts';
 import { findJdk } from '../engines/jdk.ts';
 import { describeWithOwnEngines } from '../engines/suites.ts';
 import { openTlsFront } from '../engines/tls-front.ts';
-import { asScanned, byTimeAndId, Service, type ServiceTenant } from './service.ts';
+import { asScanned, byTimeAndId, Service, type ServiceTenant, untilOrLate } from './service.ts';
 
 const TENANT = 'contoso';
 const seed = process.env.SEED ?? String(Date.now() % 1_000_000);
@@ -75,7 +74,7 @@ jobs:
     write('detect', `state: { redis: ${state} }\n`);
     write('jobs', '  spool: { path: spool }\narchive: { path: archive }\n');
     tenant = await service.tenant(TENANT, 0, seed, []);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     vi.unstubAllEnvs();
@@ -106,7 +105,7 @@ jobs:
   }
 
   test('is set up and looked at with one key, and finds what scan finds with another', {
-    timeout: 180_000,
+    timeout: 400_000,
   }, async () => {
     await useKey(SETUP_ROLE);
     const setup = await relaywatch('setup', 'detect.yaml', 'jobs.yaml');
@@ -127,7 +126,7 @@ jobs:
     expect(submitted.status, submitted.stderr).toBe(0);
     const expected = tenant.expected.toSorted(byTimeAndId);
     expect(expected.length).toBeGreaterThan(0);
-    await until(async () => isDeepStrictEqual(asScanned(await service.incidents()), expected));
+    await untilOrLate(async () => isDeepStrictEqual(asScanned(await service.incidents()), expected));
     expect(asScanned(await service.incidents()), `seed ${seed}\n${service.log.join('')}`).toEqual(expected);
     for (const worker of workers) {
       worker.kill('SIGTERM');
@@ -189,11 +188,4 @@ jobs:
 function workerRole(): object {
   const script = readFileSync(path.join(ROOT, 'infra/container/elasticsearch-users.sh'), 'utf8');
   return JSON.parse(/<<END\n([\s\S]*?)\nEND\n/.exec(script)![1]);
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    if (await condition()) return;
-    await sleep(250);
-  }
 }

@@ -1,12 +1,11 @@
 /** Exports of three tenants in three formats through the whole service, while workers are killed. */
 
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeWithEngines } from '../engines/suites.ts';
-import { asScanned, byTimeAndId, Service, type ServiceTenant } from './service.ts';
+import { asScanned, byTimeAndId, Service, type ServiceTenant, untilOrLate } from './service.ts';
 
 /** Three of the four partitions, by the hash that Kafka's clients share. */
 const KEYS = ['litware', 'contoso', 'northwind'];
@@ -21,12 +20,12 @@ describeWithEngines('The service', { kafka: true, elasticsearch: true, redis: tr
     service = new Service(engines(), KEYS);
     // The attack is in the last day: the last cut is in its middle.
     for (const [index, key] of KEYS.entries()) tenants.push(await service.tenant(key, index, seed, [0.5, 0.8]));
-  }, 60_000);
+  });
 
   afterAll(() => service.close());
 
   test('finds what scan finds, although a worker is killed in the middle of an incident', {
-    timeout: 180_000,
+    timeout: 400_000,
   }, async () => {
     const setup = await service.relaywatch('setup', 'detect.yaml', 'jobs.yaml', '--partitions', String(PARTITIONS));
     expect(setup.status, setup.stderr).toBe(0);
@@ -38,16 +37,16 @@ describeWithEngines('The service', { kafka: true, elasticsearch: true, redis: tr
     const second = service.worker('detect.yaml');
     await submit(0);
     await submit(1);
-    await until(async () => (await service.incidents()).length > 0);
+    await untilOrLate(async () => (await service.incidents()).length > 0);
     first.kill('SIGKILL');
     await submit(2);
     const third = service.worker('detect.yaml');
     const expected = tenants.flatMap((tenant) => tenant.expected).sort(byTimeAndId);
-    await until(async () => isDeepStrictEqual(asScanned(await service.incidents()), expected));
+    await untilOrLate(async () => isDeepStrictEqual(asScanned(await service.incidents()), expected));
     expect(asScanned(await service.incidents()), `seed ${seed}\n${service.log.join('')}`).toEqual(expected);
 
     for (const { key, accepted } of tenants) {
-      await until(async () => (await service.ledger(key)).accepted === accepted);
+      await untilOrLate(async () => (await service.ledger(key)).accepted === accepted);
       const { read, others, ...ledger } = await service.ledger(key);
       expect(ledger.accepted, key).toBe(accepted);
       expect(read, key).toBe(ledger.accepted + others);
@@ -87,10 +86,3 @@ describeWithEngines('The service', { kafka: true, elasticsearch: true, redis: tr
     return offsets.filter(({ high }) => Number(high) > 0).length;
   }
 });
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    if (await condition()) return;
-    await sleep(250);
-  }
-}

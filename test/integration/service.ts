@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@elastic/elasticsearch';
 import { openClient } from '../../src/adapters/elasticsearch/client.ts';
 import { type ElasticsearchSettings, type StoreNames, storeNames } from '../../src/adapters/elasticsearch/settings.ts';
@@ -48,6 +49,7 @@ interface LedgerLine {
 const SHAPES: readonly Shape[] = ['trace-v2', 'ndjson', 'summary'];
 /** The year 2100. */
 const FUTURE_MS = Date.UTC(2100, 0, 1);
+const LATE_MS = 150_000;
 const ATTACKS = ['relay', 'rotation', 'batches'] as const;
 
 export class Service {
@@ -216,6 +218,13 @@ jobs:
     process.off('exit', this.#endWorkers);
     await this.client.close();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Until `condition` holds, or something must have gone wrong: what follows says what. */
+export async function untilOrLate(condition: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + LATE_MS; Date.now() < deadline; await sleep(250)) {
+    if (await condition()) return;
   }
 }
 

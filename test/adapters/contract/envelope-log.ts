@@ -149,9 +149,12 @@ export class Recorder implements PartitionHandler {
   }
 }
 
-export async function until(what: string, condition: () => boolean, timeoutMs = 25_000): Promise<void> {
-  for (const deadline = Date.now() + timeoutMs; !condition(); await sleep(10)) {
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs / 1000} s in vain until ${what}`);
+/** For what hangs: some of it waits for rebalances, on a machine that others use too. */
+const TIMEOUT_MS = 90_000;
+
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + TIMEOUT_MS; !condition(); await sleep(10)) {
+    if (Date.now() > deadline) throw new Error(`waited ${TIMEOUT_MS / 1000} s in vain until ${what}`);
   }
 }
 

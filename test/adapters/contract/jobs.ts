@@ -42,7 +42,7 @@ export async function until(condition: () => boolean): Promise<void> {
     () => {
       if (!condition()) throw new Error('not yet');
     },
-    { timeout: 15_000, interval: 5 },
+    { timeout: 60_000, interval: 5 },
   );
 }
 

@@ -59,7 +59,7 @@ export class RecordRecorder implements RecordHandler {
   }
 }
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 90_000;
 
 export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   for (const end = Date.now() + TIMEOUT_MS; !(await holds()); await sleep(20)) {

@@ -70,7 +70,7 @@ test('a job that is submitted again is out of the spool when it is done', async 
   expect(await submitDurably(spool, queue, ingestOf(1))).toBe('known');
   gate.resolve();
   resubmit();
-  await vi.waitFor(async () => expect(await spool.pending()).toEqual([]));
+  await vi.waitFor(async () => expect(await spool.pending()).toEqual([]), { timeout: 10_000 });
   expect(await submitDurably(spool, queue, ingestOf(1))).toBe('done');
   expect(await spool.pending()).toEqual([]);
   expect(runs).toBe(1);
