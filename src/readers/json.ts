@@ -1,8 +1,8 @@
 /**
  * Reads JSON exports: an array of objects, one object, objects one per line or one after the other, and
- * the wrappers of web services, `{"value":[...]}`, `{"d":{"results":[...]}}`, `{"records":[...]}` and
- * `{"Results":[...]}`. Every object that is an element becomes a record with the columns that were asked
- * for, so what follows cannot tell it from a row of CSV.
+ * the wrappers of web services, `{"value":[...]}`, `{"d":{"results":[...]}}`, `{"records":[...]}`,
+ * `{"Results":[...]}` and `{"hits":{"hits":[...]}}`. Every object that is an element becomes a record with the
+ * columns that were asked for, so what follows cannot tell it from a row of CSV.
  *
  * A splitter over bytes (depth, inside a string, escaped) finds each element and `JSON.parse` reads it,
  * so memory is bounded by MAX_RECORD_BYTES whatever the file's length. Between elements, commas and
@@ -17,6 +17,7 @@
 import { Buffer } from 'node:buffer';
 import type { DeadLetter } from '../core/ports.ts';
 import type { StoredLength } from './encoding.ts';
+import { forEachValue, MAX_DEPTH, recordMembers, textOf, valueNames } from './json-members.ts';
 import { MAX_RECORD_BYTES, type RecordHandler, type RecordReader, type RecordView } from './reader.ts';
 
 export interface JsonReaderOptions {
@@ -43,8 +44,6 @@ export interface JsonReader extends RecordReader {
   readonly rescannedBytes: number;
 }
 
-/** Objects and arrays inside each other; trace records have three levels at most. */
-const MAX_DEPTH = 64;
 /** Bytes are taken over in pieces of this size, so that the buffer holds one element and one piece. */
 const PIECE_BYTES = 65_536;
 /** Keys whose columns are remembered: more of them than any record has. */
@@ -78,7 +77,7 @@ export function readJsonKeys(head: Uint8Array): string[] | null {
   const splitter = new ElementSplitter(options, {
     element(element) {
       records += 1;
-      if (records <= SAMPLED_RECORDS) for (const key of Object.keys(recordMembers(element))) keys.add(key);
+      if (records <= SAMPLED_RECORDS) for (const name of valueNames(recordMembers(element))) keys.add(name);
     },
     reject: () => undefined,
   });
@@ -86,16 +85,6 @@ export function readJsonKeys(head: Uint8Array): string[] | null {
     splitter.push(head, piece, Math.min(head.length, piece + PIECE_BYTES));
   }
   return [...keys];
-}
-
-/**
- * The members that are the values of a record. Records of Azure's diagnostic streams have theirs in `properties`,
- * which come first, beside what the stream itself says: `{"time":"...","category":"...","properties":{...}}`.
- */
-export function recordMembers(element: Record<string, unknown>): Record<string, unknown> {
-  if (typeof element.properties !== 'object' || element.properties === null) return element;
-  const { properties, ...others } = element;
-  return Array.isArray(properties) ? element : { ...properties, ...others, ...properties };
 }
 
 /** Writes the values of an element as the UTF-8 fields of a record. */
@@ -129,13 +118,12 @@ class FieldWriter {
     const { values, view } = this;
     values.fill('');
     let characters = 0;
-    const members = recordMembers(element);
-    for (const key of Object.keys(members)) {
-      const column = this.columnOf(key);
-      if (column < 0 || values[column] !== '') continue;
-      values[column] = textOf(members[key]);
+    forEachValue(recordMembers(element), (name, value) => {
+      const column = this.columnOf(name);
+      if (column < 0 || values[column] !== '') return;
+      values[column] = textOf(value);
       characters += values[column].length;
-    }
+    });
     // UTF-8 needs at most three bytes for a UTF-16 code unit.
     if (characters * 3 > this.scratch.length) this.scratch = Buffer.allocUnsafe(characters * 3);
     let at = 0;
@@ -159,20 +147,6 @@ class FieldWriter {
     }
     return column;
   }
-}
-
-/**
- * A value as CSV would show it. ConvertTo-Json of Windows PowerShell writes some dates as objects,
- * `{"value":"\/Date(1658751973240)\/","DateTime":"Monday, July 25, 2022 ..."}`: the value counts.
- */
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (value === null || value === undefined) return '';
-  if (typeof value !== 'object') return String(value);
-  if (Object.hasOwn(value, 'DateTime') && Object.hasOwn(value, 'value')) {
-    return textOf((value as { value: unknown }).value);
-  }
-  return JSON.stringify(value);
 }
 
 const LINE_FEED = 0x0a;
@@ -200,8 +174,10 @@ const MEMBER = 2;
 /** In what a refused element leaves behind. */
 const SEEKING = 3;
 
-/** Keys, in lower case, whose array in a wrapper holds the records; `d` may also hold an object with `results`. */
+/** Keys, in lower case, whose array in a wrapper holds the records. */
 const ARRAY_KEYS = ['value', 'records', 'results', 'd'];
+/** Keys whose object holds the records, under another key (OData 2, Elasticsearch). */
+const NESTED_ARRAY_KEYS: Readonly<Record<string, string>> = { d: 'results', hits: 'hits' };
 const LONGEST_ARRAY_KEY = 7;
 
 interface ElementSink {
@@ -238,8 +214,8 @@ class ElementSplitter implements JsonReader {
   /** The last string near the top, which is the key if a colon follows. */
   private keyStart = 0;
   private keyEnd = 0;
-  /** Inside the object of the key `d`. */
-  private inData = false;
+  /** Key whose array holds the records inside the object that opened near the top; empty for none. */
+  private arrayKey = '';
 
   /* The refused element, while the next one is sought. */
   private refusal: DeadLetter = { code: 'malformed_json', reason: '', offset: 0, length: 0, line: 0 };
@@ -315,7 +291,7 @@ class ElementSplitter implements JsonReader {
     this.inString = false;
     this.escaped = false;
     this.afterColon = false;
-    this.inData = false;
+    this.arrayKey = '';
     return true;
   }
 
@@ -373,17 +349,19 @@ class ElementSplitter implements JsonReader {
     return at;
   }
 
-  /** Whether the array that opens here holds the records. An object that opens here may be that of `d`. */
+  /** Whether the array that opens here holds the records. An object that opens here may hold that array. */
   private isWrapper(byte: number): boolean {
     if (this.state === ELEMENT && this.wrappers > 0) return false;
     const top = this.state === ELEMENT ? 1 : 0;
     if (this.depth > top + 1 || this.keyEnd - this.keyStart > LONGEST_ARRAY_KEY) return false;
     const key = this.bytes.toString('latin1', this.keyStart, this.keyEnd).toLowerCase();
     if (byte === OPEN_BRACE) {
-      if (this.depth === top) this.inData = key === 'd';
+      if (this.depth === top) {
+        this.arrayKey = Object.hasOwn(NESTED_ARRAY_KEYS, key) ? NESTED_ARRAY_KEYS[key] : '';
+      }
       return false;
     }
-    return this.depth === top ? ARRAY_KEYS.includes(key) : this.inData && key === 'results';
+    return this.depth === top ? ARRAY_KEYS.includes(key) : this.arrayKey !== '' && key === this.arrayKey;
   }
 
   /** What was read of the element is no record: a wrapper up to its records, or a member of one. */

@@ -100,6 +100,11 @@ const CASES: JsonCase[] = [
     text: `{"Stats":{"x":[{"y":1}]},"Schema":[{"Name":"Sender"}],"Results":[${A}],"More":[{"Sender":"no"}],"n":{"Sender":"no"},"m":1}`,
     senders: ['a'],
   },
+  {
+    name: 'hits of a search',
+    text: `{"took":1,"_shards":{"total":1},"hits":{"total":{"value":2},"hits":[{"_id":"1","_source":${A}},{"_source":${B}}]}}`,
+    senders: ['a', 'b'],
+  },
   { name: 'an empty wrapper', text: '{"value":[]}', senders: [] },
   {
     name: 'records that hold the names of wrappers',
@@ -241,8 +246,12 @@ describe('JSON reader', () => {
     expect(value('true')).toBe('true');
     expect(value('false')).toBe('false');
     expect(value('{"value":"\\/Date(1658751973240)\\/","DateTime":"Monday, July 25"}')).toBe('/Date(1658751973240)/');
-    expect(value('{"value":1}')).toBe('{"value":1}');
-    expect(value('[1,"x",null]')).toBe('[1,"x",null]');
+    expect(value('{"value":4,"Value":"Failed"}')).toBe('Failed');
+    expect(value('{"value":1}')).toBe('1');
+    expect(value('[1,"x",null]')).toBe('1;x;');
+    expect(value('["a@b.example"]')).toBe('a@b.example');
+    expect(value('[]')).toBe('');
+    expect(value('[{"x":1},2]')).toBe('[{"x":1},2]');
     expect(value(`"${'\u00e4'.repeat(100_000)}"`)).toBe('ä'.repeat(100_000));
   });
 
@@ -260,7 +269,17 @@ describe('JSON reader', () => {
     expect(records.map((record) => record.fields)).toEqual([['', '', '']]);
     expect(letters).toEqual([]);
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
-    expect(readJsonKeys(Buffer.from(hostile))).toEqual(['__proto__', 'constructor', 'toString']);
+    expect(readJsonKeys(Buffer.from(hostile))).toEqual([
+      '__proto__.Sender',
+      '__proto__.polluted',
+      'constructor.prototype.polluted',
+      'toString',
+    ]);
+    const original = JSON.stringify(hostile);
+    for (const wrapped of [`{"event.original":${original}}`, `{"_source":{"event":{"original":${original}}}}`]) {
+      expect(readJson(Buffer.from(wrapped)).records.map(({ fields }) => fields)).toEqual([['', '', '']]);
+      expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    }
     const named = { ...OPTIONS, columns: ['proto', 'constructor'] };
     const { records: own, handler } = collectRecords();
     const reader = createJsonReader(named, handler);

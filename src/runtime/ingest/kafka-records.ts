@@ -27,7 +27,8 @@ import type { DeadLetterCode } from '../../core/outcome.ts';
 import type { DeadLetter } from '../../core/ports.ts';
 import type { RecordHandler, RecordMessage, RecordPlace } from '../../core/record-log.ts';
 import { canonicalColumn } from '../../formats/format.ts';
-import { createJsonReader, recordMembers } from '../../readers/json.ts';
+import { createJsonReader } from '../../readers/json.ts';
+import { recordMembers, valueNames } from '../../readers/json-members.ts';
 import { MAX_RECORD_BYTES } from '../../readers/reader.ts';
 import { layoutOfRefused, RecordLayouts } from './record-layouts.ts';
 
@@ -213,7 +214,7 @@ class RecordBatch {
   #record(bytes: Uint8Array, offset: number): void {
     const element = JSON.parse(textOf(bytes)) as Record<string, unknown>;
     const members = recordMembers(element);
-    const layout = this.#layouts.of(Object.keys(members));
+    const layout = this.#layouts.of(valueNames(members));
     if (layout === null) {
       const { category } = element;
       if (typeof category === 'string' && category.toLowerCase() !== EMAIL_EVENTS) this.others++;
