@@ -38,7 +38,7 @@ describe('journal', () => {
     const recorder = new Recorder();
     if (from !== undefined) recorder.starts.set(0, from);
     const { stop, ended } = start(journal.source, recorder);
-    await Promise.race([ended, until('everything is read', () => recorder.named('idle').length > 0, 10_000)]);
+    await Promise.race([ended, until('everything is read', () => recorder.named('idle').length > 0)]);
     await stop();
     return recorder;
   }
