@@ -11,14 +11,20 @@ import type { FileLedger } from '../../src/core/ledger.ts';
 import type { PairSink } from '../../src/core/ports.ts';
 import {
   CONNECTOR,
+  CONNECTOR_ID_MASK,
   DIRECTION_SHIFT,
+  EVENT_ROW,
   FLAGS,
   fileOf,
   HAS_IP_COLUMNS,
+  HEADER_SENDER_DIFFERS,
   offsetOf,
   RECIPIENT_DOMAIN,
+  RECIPIENT_FOR_BOUNCES,
   RECIPIENT_HI,
   RECIPIENT_LO,
+  REFUSAL_MASK,
+  REFUSAL_SHIFT,
   SENDER_DOMAIN,
   SENDER_KIND_SHIFT,
   SENT_ON,
@@ -33,6 +39,7 @@ export const FIXTURES = join(import.meta.dirname, '../fixtures');
 export const NOW_MS = Date.UTC(2026, 11, 1);
 
 const DIRECTIONS = ['none', 'inbound', 'outbound'];
+const REFUSALS = ['none', 'deferred', 'elsewhere', 'address_blocked', 'threshold_exceeded', 'unregistered_blocked'];
 const SENDER_KINDS = ['address', 'null', 'system', 'srs'];
 
 /** Exports in a folder of fixtures. */
@@ -88,7 +95,8 @@ export async function readAll(options: InputOptions, more?: PairSink): Promise<I
   }
 }
 
-function describePair(inputs: PreparedInputs, words: Uint32Array, eventMs: number): object {
+/** A pair for people, its texts read again from the export. Traits stand there where the pair has them. */
+export function describePair(inputs: PreparedInputs, words: Uint32Array, eventMs: number): Record<string, unknown> {
   const { domains, sources, connectors } = inputs.dictionaries;
   const flags = words[FLAGS];
   const text = inputs.textSource.read(fileOf(words, 0), offsetOf(words, 0), words[RECIPIENT_LO], words[RECIPIENT_HI]);
@@ -104,12 +112,23 @@ function describePair(inputs: PreparedInputs, words: Uint32Array, eventMs: numbe
     status: STATUSES[flags & STATUS_MASK],
     direction: DIRECTIONS[(flags >>> DIRECTION_SHIFT) & 3],
     source: sources.text(words[SOURCE]),
-    connector: connectors.text(words[CONNECTOR]),
+    connector: connectors.text(words[CONNECTOR] & CONNECTOR_ID_MASK),
     ip_columns: (flags & HAS_IP_COLUMNS) !== 0,
     sent_on: (flags & SENT_ON) !== 0,
+    ...describeTraits(words[CONNECTOR]),
     subject: text.subject,
     offset: text.offset,
     length: text.length,
+  };
+}
+
+function describeTraits(word: number): Record<string, unknown> {
+  const refusal = REFUSALS[(word >>> REFUSAL_SHIFT) & REFUSAL_MASK];
+  return {
+    ...(refusal === 'none' ? {} : { refusal }),
+    ...((word & HEADER_SENDER_DIFFERS) === 0 ? {} : { header_sender_differs: true }),
+    ...((word & EVENT_ROW) === 0 ? {} : { event_row: true }),
+    ...((word & RECIPIENT_FOR_BOUNCES) === 0 ? {} : { for_bounces: true }),
   };
 }
 

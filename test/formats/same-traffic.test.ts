@@ -1,0 +1,151 @@
+/**
+ * The same traffic in every format gives the same pairs, field by field as far as the format can tell it, and the
+ * same incidents. `RELAYWATCH_SEED=N` repeats a run.
+ */
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../bench/traffic/random.ts';
+import { PairCollector } from '../../src/core/collect.ts';
+import { ChosenTexts, ObservationCounts } from '../../src/core/identity.ts';
+import { RECORD_DOUBLES, RECORD_WORDS } from '../../src/core/record.ts';
+import { prepareInputs, readInputs } from '../../src/runtime/inputs.ts';
+import { describePair, inputOptions } from './golden.ts';
+import { formatWriters } from './writers/all.ts';
+import type { FormatWriter, WrittenField, WrittenMessage } from './writers/message.ts';
+import { type WrittenTraffic, without, writtenTraffic } from './writers/traffic.ts';
+
+const SEED = process.env.RELAYWATCH_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
+
+let folder: string;
+let traffic: WrittenTraffic;
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'relaywatch-same-traffic-'));
+  traffic = writtenTraffic(SEED);
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Writes the traffic, without what the writer cannot tell, into a folder of its own. */
+function writeTraffic(writer: FormatWriter, messages: readonly WrittenMessage[]): string {
+  const place = path.join(folder, `${writer.format} ${writer.form}`.replace(/[^\w -]/g, ''));
+  mkdirSync(place, { recursive: true });
+  for (const { name, content } of writer.write(messages, new Random(`${SEED}/${writer.format}/${writer.form}`))) {
+    writeFileSync(path.join(place, name), content);
+  }
+  return place;
+}
+
+/** What the messages are, said as a merged pair is described. */
+function expectedPairs(messages: readonly WrittenMessage[], lacks: readonly WrittenField[]): object[] {
+  return messages.flatMap((message) => {
+    const sender = message.sender === '<>' ? '' : message.sender.toLowerCase();
+    const domain = (address: string) => address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+    return message.recipients.map(({ address, status, toIp, reply }) => ({
+      at: new Date(message.timeMs).toISOString(),
+      message_trace_id: message.traceId.replaceAll('-', '').toLowerCase(),
+      message_id: message.messageId.replace(/^<|>$/g, ''),
+      sender,
+      recipient: address.toLowerCase(),
+      status:
+        lacks.includes('pending') && status === 'Pending'
+          ? 'unknown'
+          : status.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase(),
+      direction: message.direction === 'inbound' ? 'inbound' : 'outbound',
+      source: message.fromIp,
+      connector: message.connector,
+      sent_on: status === 'Delivered' && toIp !== '',
+      header_sender_differs: sender !== '' && domain(sender) !== domain(message.headerSender),
+      refusal: reply?.refusal ?? 'none',
+      subject: message.subject,
+    }));
+  });
+}
+
+/** Fields of a described pair that a format may lack; the others are in every format. */
+const FIELDS: readonly [WrittenField, string][] = [
+  ['message_trace_id', 'message_trace_id'],
+  ['message_id', 'message_id'],
+  ['subject', 'subject'],
+  ['source', 'source'],
+  ['connector', 'connector'],
+  ['direction', 'direction'],
+  ['sent_on', 'sent_on'],
+  ['header_sender', 'header_sender_differs'],
+  ['refusal', 'refusal'],
+];
+const EVERYWHERE = ['at', 'sender', 'recipient', 'status'];
+
+/** Where a message went is a fact of those that were delivered. */
+function sentOn({ sent_on, status }: { sent_on?: unknown; status?: unknown }): boolean {
+  return sent_on === true && status === 'delivered';
+}
+
+/** One line for each pair, with the fields that the format tells, in an order of their own. */
+function lines(pairs: readonly object[], lacks: readonly WrittenField[]): string[] {
+  const fields = [...EVERYWHERE, ...FIELDS.filter(([field]) => !lacks.includes(field)).map(([, name]) => name)];
+  return pairs
+    .map((pair): Record<string, unknown> => ({ ...pair, sent_on: sentOn(pair) }))
+    .map((pair) => JSON.stringify(fields.map((name) => pair[name])))
+    .sort();
+}
+
+async function mergedPairs(place: string): Promise<{ pairs: object[]; lost: number }> {
+  const inputs = await prepareInputs(inputOptions([place]));
+  try {
+    const chosen = new ChosenTexts();
+    const collector = new PairCollector({
+      counts: new ObservationCounts(),
+      chosen,
+      ids: {
+        source: (id) => inputs.dictionaries.sources.text(id),
+        connector: (id) => inputs.dictionaries.connectors.text(id),
+      },
+      texts: inputs.textSource,
+      memoryBytes: 1 << 28,
+      spill: { append: () => {}, read: () => new Uint32Array(0), remove: () => {} },
+    });
+    await readInputs(inputs, collector);
+    collector.merge(() => {});
+    const pairs: object[] = [];
+    collector.visitBlocks(({ words, doubles, count }) => {
+      for (let index = 0; index < count; index++) {
+        const one = words.subarray(index * RECORD_WORDS, (index + 1) * RECORD_WORDS);
+        const described = describePair(inputs, one, doubles[index * RECORD_DOUBLES]);
+        const { messageId, ...texts } = chosen.get(ChosenTexts.key(one, 0)) ?? {};
+        pairs.push({
+          refusal: 'none',
+          header_sender_differs: false,
+          ...described,
+          ...texts,
+          ...(messageId === undefined ? {} : { message_id: messageId }),
+        });
+      }
+    });
+    const lost = inputs.ledgerFiles.reduce(
+      (sum, { rows }) => sum + Object.values(rows.dead_lettered).reduce((all, count) => all + count, 0),
+      0,
+    );
+    return { pairs, lost };
+  } finally {
+    await inputs.dispose();
+  }
+}
+
+describe(`traffic of seed ${SEED}`, () => {
+  it.each(formatWriters.map((writer) => [`${writer.format}, ${writer.form}`, writer] as const))(
+    'is read from %s',
+    async (_, writer) => {
+      const messages = without(traffic.messages, writer.lacks);
+      const { pairs, lost } = await mergedPairs(writeTraffic(writer, messages));
+      expect(lost).toBe(0);
+      const expected = lines(expectedPairs(messages, writer.lacks), writer.lacks);
+      expect(lines(pairs, writer.lacks)).toEqual(expected);
+    },
+  );
+});
