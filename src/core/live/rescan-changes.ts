@@ -1,7 +1,7 @@
 /**
  * What a rescan changes: its incidents against those that are stored. An id that is stored is never
  * renamed: an incident whose id would be another now adopts the stored one with which it shares half of
- * the stored evidence. A stored incident that nothing shares is gone where the rescan saw its rows and made
+ * the stored evidence, or is of one campaign at one time. A stored incident that nothing shares is gone where the rescan saw its rows and made
  * no incident of them; where it did not see them it knows nothing, and what is stored stays.
  */
 
@@ -52,12 +52,16 @@ export function rescanChanges(
   const gone: { stored: StoredIncident; heir: RescannedIncident | null }[] = [];
   for (const one of lost) {
     const { family, evidence } = facts(one);
-    const isHeir = ({ document, pairs }: RescannedIncident): boolean =>
-      document.relaywatch.incident.family === family && sharesHalf(evidence, pairs);
-    const heirs = found.filter(isHeir);
+    const ofFamily = ({ document }: RescannedIncident): boolean => document.relaywatch.incident.family === family;
+    const isSure = ({ pairs }: RescannedIncident): boolean => sharesHalf(evidence, pairs);
+    const heirsAmong = (all: readonly RescannedIncident[]): RescannedIncident[] => {
+      const sure = all.filter((other) => ofFamily(other) && isSure(other));
+      return sure.length > 0 ? sure : all.filter((other) => ofFamily(other) && isSameCampaign(one, other, wasSeen));
+    };
+    const heirs = heirsAmong(found);
     const free = heirs.find((heir) => !continued.has(heir));
     if (free !== undefined) continued.set(free, one);
-    else if (heirs.length === 0 && beside.some(isHeir)) elsewhere.push(one);
+    else if (heirs.length === 0 && heirsAmong(beside).length > 0) elsewhere.push(one);
     else gone.push({ stored: one, heir: heirs[0] ?? null });
   }
   const seenRows = (one: StoredIncident): number => evidenceOf(one).filter(wasSeen).length;
@@ -87,6 +91,30 @@ export function rescanChanges(
 function sharesHalf(evidence: readonly string[], pairs: ReadonlySet<string>): boolean {
   const shared = evidence.filter((pair) => pairs.has(pair)).length;
   return shared > 0 && shared * 2 >= evidence.length;
+}
+
+/**
+ * Of a large incident only a sample of its pairs is known, which need not have those of the stored evidence. It goes
+ * on the stored one too where most of that evidence was seen, lies within its time, and where both have the same
+ * source, connector, domain or mailbox for half of their recipients.
+ */
+function isSameCampaign(
+  stored: StoredIncident,
+  { document }: RescannedIncident,
+  wasSeen: (row: EvidenceRow) => boolean,
+): boolean {
+  const { start, end } = document.event;
+  const rows = evidenceOf(stored);
+  const within = rows.filter((row) => row.at >= start && row.at <= end && wasSeen(row)).length;
+  if (within === 0 || within * 2 < rows.length) return false;
+  const before = (stored.document as unknown as IncidentDocument).relaywatch.incident.contributors;
+  const now = document.relaywatch.incident.contributors;
+  return (['connectors', 'sources', 'domains', 'mailboxes'] as const).some((kind) => {
+    const most = now[kind].at(0);
+    return (
+      most !== undefined && most.share >= 0.5 && before[kind].at(0)?.key === most.key && before[kind][0].share >= 0.5
+    );
+  });
 }
 
 function facts(stored: StoredIncident): { id: string; family: Family; detectedAt: string; evidence: string[] } {
