@@ -6,7 +6,7 @@
 
 import { HOUR_MS } from './calendar.ts';
 import { type ChosenTexts, type MergeTexts, type ObservationCounts, PairTable } from './identity.ts';
-import { type RecordSource, type SortedBlock, visitDays } from './order.ts';
+import { type RecordSource, type SortedBlock, sortedBlocks } from './order.ts';
 import type { PairSink, SpillStore, TextSource } from './ports.ts';
 import { MESSAGE_HI, RECORD_DOUBLES, RECORD_WORDS, type RecordScratch } from './record.ts';
 
@@ -79,14 +79,19 @@ export class PairCollector implements PairSink {
     this.#timeRuns = [...timeBatches.keys()].sort((left, right) => left - right);
   }
 
-  /** Calls `visit` with sorted blocks of merged pairs, oldest first. To be called once, after `merge`. */
+  /** Calls `visit` with the blocks of `blocks`. */
   visitBlocks(visit: (block: SortedBlock) => void): void {
+    for (const block of this.blocks()) visit(block);
+  }
+
+  /** Sorted blocks of merged pairs, oldest first; each is good until the next. To be called once, after `merge`. */
+  *blocks(): Generator<SortedBlock> {
     if (this.#batches === null) {
-      visitDays(this.#table, visit);
+      yield* sortedBlocks(this.#table);
       return;
     }
     for (const step of this.#timeRuns) {
-      visitDays(new RecordRun(this.#options.spill.read(`time-${step}`)), visit);
+      yield* sortedBlocks(new RecordRun(this.#options.spill.read(`time-${step}`)));
       this.#options.spill.remove(`time-${step}`);
     }
   }

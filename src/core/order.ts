@@ -28,8 +28,16 @@ export interface RecordSource {
   forget?(index: number): void;
 }
 
-/** Calls `visit` with the records of a table in sorted blocks, oldest first, each within a UTC day; the table may be empty then. */
+/** Calls `visit` with the blocks of `sortedBlocks`. */
 export function visitDays(table: RecordSource, visit: (block: SortedBlock) => void): void {
+  for (const block of sortedBlocks(table)) visit(block);
+}
+
+/**
+ * The records of a table in sorted blocks, oldest first, each within a UTC day; the table may be empty then. A block
+ * is good until the next is asked for.
+ */
+export function* sortedBlocks(table: RecordSource): Generator<SortedBlock> {
   const { size } = table;
   const counts = new Map<number, number>();
   // Most records are of the same day as the one before: one look at the map for a whole stretch.
@@ -61,7 +69,7 @@ export function visitDays(table: RecordSource, visit: (block: SortedBlock) => vo
   const sorter = new DaySorter(table, largest);
   for (const day of days) {
     const first = starts.get(day) as number;
-    sorter.visit(byDay.subarray(first, first + (counts.get(day) as number)), day, visit);
+    yield* sorter.blocks(byDay.subarray(first, first + (counts.get(day) as number)), day);
   }
 }
 
@@ -98,8 +106,8 @@ class DaySorter {
     this.#to = new Uint32Array(largest);
   }
 
-  /** Visits the records of a day, whose indexes these are, in blocks. */
-  visit(indexes: Uint32Array, day: number, visit: (block: SortedBlock) => void): void {
+  /** The records of a day, whose indexes these are, in blocks. */
+  *blocks(indexes: Uint32Array, day: number): Generator<SortedBlock> {
     this.#sort(indexes, day);
     const table = this.#table;
     const order = this.#from;
@@ -116,7 +124,7 @@ class DaySorter {
         table.forget?.(index);
       }
       this.#orderEqualTimes(end - start);
-      visit({ words, doubles: this.#doubles, count: end - start });
+      yield { words, doubles: this.#doubles, count: end - start };
       start = end;
     }
   }

@@ -31,6 +31,8 @@ export interface PairText {
   messageId: string;
   /** P1 sender, lower case, empty for a null sender. */
   sender: string;
+  /** The outside sender whose mail `sender` forwards, where its address was rewritten (SRS). */
+  rewrittenSender?: string;
   recipient: string;
   subject: string;
   file: number;

@@ -2,6 +2,8 @@
 
 import type { AddressReader } from '../core/address.ts';
 import type { PairText } from '../core/ports.ts';
+import { SENDER_SRS } from '../core/record.ts';
+import { rewrittenSender } from '../core/sender.ts';
 import type { RecordView } from '../readers/reader.ts';
 import { recipientPart, splitRecipient, trimMessageId, trimMessageTraceId, trimmed } from './cells.ts';
 import type { RoleColumns } from './format.ts';
@@ -32,9 +34,12 @@ export function readRowText(
     messageId = text(bytes, trimmed.start, trimmed.end);
   }
   const sender = addresses.sender(bytes, starts[roles.sender], ends[roles.sender]) ? addresses.text() : '';
+  const rewritten =
+    addresses.kind === SENDER_SRS ? rewrittenSender(text(bytes, starts[roles.sender], ends[roles.sender])) : null;
   const subject = roles.subject < 0 ? '' : text(bytes, starts[roles.subject], ends[roles.subject]);
   const recipient = findRecipient(view, roles, addresses, recipientLo, recipientHi);
-  return { messageTraceId, messageId, sender, recipient, subject };
+  const texts = { messageTraceId, messageId, sender, recipient, subject };
+  return rewritten === null ? texts : { ...texts, rewrittenSender: rewritten };
 }
 
 function findRecipient(view: RecordView, roles: RoleColumns, addresses: AddressReader, lo: number, hi: number): string {

@@ -2,27 +2,17 @@
 
 import { SpillFolder } from '../adapters/file/spill-folder.ts';
 import { detectionSettings } from '../config/detection.ts';
-import { AcceptedDomains, expandAcceptedDomains } from '../core/accepted-domains.ts';
 import { hourSlotsOf } from '../core/calendar.ts';
-import { PairCollector } from '../core/collect.ts';
 import { describeIncidents } from '../core/documents.ts';
-import { ChosenTexts, ObservationCounts } from '../core/identity.ts';
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
-import { DomainInference } from '../core/inference.ts';
-import { emptyRowCounts, type FileLedger, type Ledger, type RowCounts } from '../core/ledger.ts';
-import { RelaywatchError } from '../core/outcome.ts';
+import type { Ledger } from '../core/ledger.ts';
 import type { SpillStore } from '../core/ports.ts';
 import type { AcceptedDomain, DetectionRange, TenantSettings } from '../core/settings.ts';
 import type { ScanSummary } from '../core/summary.ts';
 import { TenantModel } from '../core/tenant.ts';
 import { Walk } from '../core/walk/walk.ts';
-import { type IngestRules, type PreparedInputs, prepareInputs, readInputs } from './inputs.ts';
-
-const MIB = 1_048_576;
-/** Memory that the process needs besides records: Node, buffers for reading, what the walk remembers. */
-const PROCESS_MIB = 112;
-const SMALLEST_TABLE_MIB = 16;
-const INFERRED_FROM = 'domains that send without FromIP, or receive mail that comes in';
+import { collectPairs } from './collect-pairs.ts';
+import { type IngestRules, type PreparedInputs, prepareInputs, type ReadOptions } from './inputs.ts';
 
 export type DateOrder = 'mdy' | 'dmy' | 'ymd';
 export type ReaderName = 'auto' | 'js' | 'fast-csv';
@@ -52,6 +42,7 @@ export interface ScanOptions {
   onPair?: (words: Uint32Array, base: number) => void;
   /** Reading stops when it aborts. */
   signal?: AbortSignal;
+  onDeadLetter?: ReadOptions['onDeadLetter'];
   onProgress?: (progress: ScanProgress) => void;
 }
 
@@ -105,46 +96,16 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
 }
 
 async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spill: SpillStore): Promise<ScanResult> {
-  const { dictionaries } = prepared;
-  const idTexts = {
-    domain: (id: number) => dictionaries.domains.text(id),
-    source: (id: number) => dictionaries.sources.text(id),
-    connector: (id: number) => dictionaries.connectors.text(id),
-  };
-  const counts = new ObservationCounts();
-  const chosen = new ChosenTexts();
-  const collector = new PairCollector({
-    counts,
-    chosen,
-    ids: idTexts,
-    texts: prepared.textSource,
-    memoryBytes: Math.max(SMALLEST_TABLE_MIB, options.memoryMiB - PROCESS_MIB) * MIB,
-    spill,
+  const { collector, ids, chosen, accepted, inferred, organization, ledger } = await collectPairs(prepared, spill, {
+    ...options,
+    takesSeveralTenants: options.asIngested !== undefined,
+    onProgress: (progress) => options.onProgress?.({ phase: 'reading', ...progress }),
   });
-  const onProgress = (progress: Omit<ScanProgress, 'phase'>) => options.onProgress?.({ phase: 'reading', ...progress });
-  await readInputs(prepared, collector, onProgress, { signal: options.signal });
-
-  if (options.asIngested === undefined) expectOneTenant(prepared);
-  const organization = organizationOf(prepared);
-  const inference = options.tenant.acceptedDomains === null ? new DomainInference() : null;
-  const { onPair } = options;
-  collector.merge((words, base) => {
-    inference?.add(words, base);
-    onPair?.(words, base);
-  });
-  const inferred = inference === null ? null : inference.domains(idTexts.domain);
-  const accepted = new AcceptedDomains(
-    expandAcceptedDomains(
-      options.tenant.acceptedDomains ?? inferred ?? [],
-      prepared.organizations.names,
-      options.tenant.key,
-    ),
-  );
   const walk = new Walk(
     detectionSettings(options.tenant.licenses),
-    new TenantModel(accepted, idTexts),
+    new TenantModel(accepted, ids),
     hourSlotsOf(options.tenant.timeZone),
-    idTexts,
+    ids,
   );
   collector.visitBlocks((block) => walk.block(block));
   walk.finish(nowOf(walk, options.range));
@@ -163,8 +124,8 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
   );
   return {
     ...described,
-    ledger: ledgerOf(prepared.ledgerFiles, counts),
-    inferred: inferred === null ? null : { domains: inferred, from: INFERRED_FROM },
+    ledger,
+    inferred,
     summary: { ...walk.seen, acceptedDomains: [...accepted.list] },
     warnings: prepared.warnings,
   };
@@ -174,46 +135,4 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
 function nowOf(walk: Walk, range: DetectionRange): number {
   if (range.untilMs !== null) return Math.min(range.untilMs, range.nowMs);
   return walk.seen.lastMs ?? range.nowMs;
-}
-
-function expectOneTenant({ organizations: { ids, names } }: PreparedInputs): void {
-  const several = ids.length > 1 ? ids : names.length > 1 ? names : null;
-  if (several !== null) {
-    throw new RelaywatchError({
-      code: 'several_tenants',
-      message: `the exports are of ${several.length} tenants: ${several.slice(0, 5).join(', ')}`,
-      hint: 'Scan the exports of one tenant at a time.',
-      exitCode: 2,
-    });
-  }
-}
-
-function organizationOf({ organizations: { ids, names } }: PreparedInputs): { id?: string; name?: string } | null {
-  if (ids.length === 0 && names.length === 0) return null;
-  return {
-    ...(ids.length === 0 ? {} : { id: ids[0] }),
-    ...(names.length === 0 ? {} : { name: names[0] }),
-  };
-}
-
-/** Completes the ledger with what identity made of the observations. */
-function ledgerOf(files: FileLedger[], counts: ObservationCounts): Ledger {
-  const totals = { files: files.length, refused: 0, records: 0, rows: emptyRowCounts() };
-  files.forEach((file, index) => {
-    file.rows.accepted = counts.accepted[index] ?? 0;
-    file.rows.duplicate = counts.duplicate[index] ?? 0;
-    file.rows.updated = counts.updated[index] ?? 0;
-    if (file.refused !== null) totals.refused++;
-    totals.records += file.records;
-    addRows(totals.rows, file.rows);
-  });
-  return { files, totals };
-}
-
-function addRows(totals: RowCounts, rows: RowCounts): void {
-  for (const count of ['read', 'accepted', 'duplicate', 'updated', 'folded'] as const) totals[count] += rows[count];
-  for (const kind of ['dropped', 'dead_lettered'] as const) {
-    const sums: Partial<Record<string, number>> = totals[kind];
-    for (const [name, number] of Object.entries(rows[kind])) sums[name] = (sums[name] ?? 0) + number;
-  }
 }

@@ -48,6 +48,7 @@ describe('texts of a row', () => {
       messageTraceId: 'cf7a249a5edd4350130a08da8f69e0f6',
       messageId: 'A@b',
       sender: 'john@contoso.com',
+      rewrittenSender: 'bob@fabrikam.com',
       recipient: 'ann@victim.example',
       subject: '\ufeffGrüße',
     });
