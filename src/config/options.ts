@@ -11,7 +11,15 @@ export interface OptionText {
   readonly example?: string;
 }
 
-export const FORMAT_IDS = ['auto', 'message-trace', 'enhanced-summary', 'email-events'] as const;
+export const FORMAT_IDS = [
+  'auto',
+  'elastic-message-trace',
+  'message-trace',
+  'graph-message-trace',
+  'enhanced-summary',
+  'email-events',
+  'admin-center-summary',
+] as const;
 export const DATE_ORDERS = ['mdy', 'dmy', 'ymd'] as const;
 export const READERS = ['auto', 'js', 'fast-csv'] as const;
 export const OUTPUTS = ['table', 'ndjson'] as const;

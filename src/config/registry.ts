@@ -8,13 +8,24 @@ import { relayed } from '../detectors/relayed.ts';
 import { unregisteredDomain } from '../detectors/unregistered-domain.ts';
 import { unregisteredRecipients } from '../detectors/unregistered-recipients.ts';
 import { unregisteredSource } from '../detectors/unregistered-source.ts';
+import { adminCenterSummary } from '../formats/admin-center-summary.ts';
+import { elasticMessageTrace } from '../formats/elastic-message-trace.ts';
 import { emailEvents } from '../formats/email-events.ts';
 import { enhancedSummary } from '../formats/enhanced-summary.ts';
 import type { OtherExport, TraceFormat } from '../formats/format.ts';
+import { graphMessageTrace } from '../formats/graph-message-trace.ts';
 import { messageTrace } from '../formats/message-trace.ts';
 import { otherExports } from '../formats/other-exports.ts';
 
-export const traceFormats: readonly TraceFormat[] = [messageTrace, enhancedSummary, emailEvents];
+/** Of two that fit a header equally well the first counts: documents of Elastic may hold the trace they were made from. */
+export const traceFormats: readonly TraceFormat[] = [
+  elasticMessageTrace,
+  messageTrace,
+  graphMessageTrace,
+  enhancedSummary,
+  emailEvents,
+  adminCenterSummary,
+];
 
 export const knownOtherExports: readonly OtherExport[] = otherExports;
 

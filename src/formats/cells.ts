@@ -56,6 +56,9 @@ const STATUS_WORDS: readonly [string, number][] = [
   ['filteredasspam', STATUS_FILTERED_AS_SPAM],
   ['quarantined', STATUS_QUARANTINED],
   ['failed', STATUS_FAILED],
+  // What Elastic's integration makes of Delivered and Failed.
+  ['success', STATUS_DELIVERED],
+  ['failure', STATUS_FAILED],
 ];
 const STATUS_BYTES = bytesOf(STATUS_WORDS);
 

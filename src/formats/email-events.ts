@@ -33,4 +33,6 @@ export const emailEvents: TraceFormat = {
   // No organization: `TenantId` is that of the tenant in the stream, and of a workspace in exports of Sentinel.
   required: [['event_time'], ['sender'], ['recipient'], ['message_trace_id']],
   foreign: ['eventid', 'recipientstatus'],
+  // EmailAttachmentInfo, EmailPostDeliveryEvents and records of devices under the category of EmailEvents lack both.
+  proof: ['sender', 'direction'],
 };

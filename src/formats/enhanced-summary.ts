@@ -11,7 +11,7 @@ import type { TraceFormat } from './format.ts';
 export const enhancedSummary: TraceFormat = {
   id: 'enhanced-summary',
   title: 'Enhanced summary (Start-HistoricalSearch, Exchange admin center)',
-  shapes: ['csv'],
+  shapes: ['csv', 'json'],
   rank: 3,
   columns: {
     event_time: ['origintimestamputc', 'origintimestamp'],

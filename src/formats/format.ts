@@ -52,6 +52,11 @@ export interface TraceFormat {
   required: readonly (readonly ColumnRole[])[];
   /** Columns of other exports: a header with one of them is not this format. */
   foreign: readonly string[];
+  /**
+   * A record without a value in any of these columns is of another table: streams mix them. Counts where a file has
+   * all of the columns.
+   */
+  proof?: readonly ColumnRole[];
 }
 
 /** An export that people have and that cannot be read as a trace: what it is, and what it is for. */

@@ -118,6 +118,8 @@ export class RowExtractor {
   readonly #untilMs: number;
   readonly #rank: number;
   readonly #formatFlags: number;
+  /** Columns of which a row of the format has one; empty where the file cannot tell. */
+  readonly #proof: readonly number[];
   /** First and last event time of the observations: doubles that are written without an allocation. */
   readonly #times = Float64Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
   /** The organisation of the row before: nearly always that of this one. */
@@ -137,7 +139,10 @@ export class RowExtractor {
     this.#latestMs = context.nowMs + FUTURE_TOLERANCE_MS;
     this.#sinceMs = context.sinceMs ?? Number.NEGATIVE_INFINITY;
     this.#untilMs = context.untilMs ?? Number.POSITIVE_INFINITY;
-    this.#rank = file.match.format.rank;
+    const { rank, proof = [] } = file.match.format;
+    this.#rank = rank;
+    const proofColumns = proof.map((role) => this.#roles[role]);
+    this.#proof = proofColumns.includes(-1) ? [] : proofColumns;
     this.#formatFlags = this.#roles.from_ip >= 0 && this.#roles.to_ip >= 0 ? HAS_IP_COLUMNS : 0;
   }
 
@@ -175,6 +180,10 @@ export class RowExtractor {
       return;
     }
 
+    if (this.#proof.length > 0 && this.#proof.every((column) => starts[column] === ends[column])) {
+      this.#refuse(view, 'malformed_record', `its fields are those of no row of ${this.#file.match.format.title}`);
+      return;
+    }
     let flags = this.#formatFlags;
     const sender = roles.sender;
     const addresses = context.addresses;
@@ -218,7 +227,8 @@ export class RowExtractor {
     const toIp = roles.to_ip;
     if (toIp >= 0 && ends[toIp] > starts[toIp]) {
       trimBlanks(bytes, starts[toIp], ends[toIp]);
-      if (trimmed.end > trimmed.start) flags |= SENT_ON;
+      // Kibana writes a dash for a field that is not there.
+      if (trimmed.end - trimmed.start > 1) flags |= SENT_ON;
     }
 
     words[CONNECTOR] = 0;

@@ -134,7 +134,7 @@ describe('options of scan', () => {
   it.each<[RawScanOptions, string, string]>([
     [{ output: 'tabel' }, '--output cannot be "tabel"', 'Did you mean table?'],
     [{ format: 'mesage-trace' }, '--format', 'Did you mean message-trace?'],
-    [{ format: 'pst' }, '--format', 'It is one of: auto, message-trace, enhanced-summary, email-events.'],
+    [{ format: 'pst' }, '--format', `It is one of: ${FORMAT_IDS.join(', ')}.`],
     [{ reader: 'fastcsv' }, '--reader', 'Did you mean fast-csv?'],
     [{ dateOrder: 'dym' }, '--date-order', 'Did you mean dmy?'],
     [{ failOn: 'hihg' }, '--fail-on', 'Did you mean high?'],
