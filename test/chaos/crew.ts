@@ -89,15 +89,19 @@ export class Place {
     this.#isFrozen = false;
   }
 
-  /** SIGTERM. Resolves to its exit code; to the signal's name where it had to be ended. */
+  /**
+   * SIGTERM. Resolves to its exit code; to the signal's name where it had to be ended. One that had not said that
+   * it has started, as right after a kill, may end in any way: there was nothing to finish.
+   */
   async stop(): Promise<number | string | null> {
     this.#isDown = true;
     const worker = this.#process;
     if (worker === null) return 0;
+    const said = this.#said;
     const closed = once(worker, 'close') as Promise<[number | null, string | null]>;
     worker.kill('SIGTERM');
     const ended = await Promise.race([closed, sleep(STOP_DEADLINE_MS, null, { ref: false })]);
-    if (ended !== null) return ended[0] ?? ended[1];
+    if (ended !== null) return said.some((line) => line.includes('"worker_started"')) ? (ended[0] ?? ended[1]) : 0;
     worker.kill('SIGKILL');
     await closed;
     return 'SIGKILL';
