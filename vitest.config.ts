@@ -8,7 +8,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     watch: false,
-    testTimeout: 20_000,
+    // Limits are for what hangs: others may use the same machine.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       {
         extends: true,
@@ -26,7 +28,6 @@ export default defineConfig({
           globalSetup: 'test/engines/global-setup.ts',
           // A client that was cut off may keep its process from ending: forks are ended anyway.
           pool: 'forks',
-          // For what hangs: servers and workers of other runs may be at work on the same machine.
           testTimeout: 240_000,
           hookTimeout: 240_000,
         },
