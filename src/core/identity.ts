@@ -9,6 +9,8 @@ import {
   CONNECTOR,
   CONNECTOR_ID_MASK,
   DIRECTION_SHIFT,
+  EVENT_ROW,
+  EVENT_STATUS_SHIFT,
   FLAGS,
   fileOf,
   HAS_IP_COLUMNS,
@@ -16,6 +18,7 @@ import {
   MESSAGE_ID_HI,
   MESSAGE_ID_LO,
   MESSAGE_LO,
+  observedStatuses,
   offsetOf,
   RANK_CONNECTOR_SHIFT,
   RANK_MESSAGE_ID_SHIFT,
@@ -47,22 +50,82 @@ const SEGMENT_RECORDS = 1 << SEGMENT_SHIFT;
 const SEGMENT_MASK = SEGMENT_RECORDS - 1;
 const STATUSES_SEEN_BITS = 0xff;
 
+/** What becomes of a row that is used. */
+export type ObservationKind = 'accepted' | 'duplicate' | 'updated' | 'folded';
+
 /** How the rows of each file were counted; the index is the file's number. */
 export class ObservationCounts {
   readonly accepted: number[] = [];
   readonly duplicate: number[] = [];
   readonly updated: number[] = [];
+  readonly folded: number[] = [];
+  #duplicates = 0;
+  #updates = 0;
 
-  count(kind: 'accepted' | 'duplicate' | 'updated', file: number): void {
-    const counts = this[kind];
-    while (counts.length <= file) counts.push(0);
-    counts[file]++;
+  count(kind: ObservationKind, file: number): void {
+    this.#add(kind, file, 1);
+    if (kind === 'duplicate') this.#duplicates++;
+    else if (kind === 'updated') this.#updates++;
   }
 
   /** Takes back a row that turned out to be counted otherwise. */
   uncount(kind: 'accepted', file: number): void {
     this[kind][file]--;
   }
+
+  /**
+   * A row of the file changed how many statuses the observations of its pair have: so many duplicates are updates
+   * now, or less than none. Which rows these are is all one, so those of other files are taken where the file has
+   * none left; where no file has, a count goes below zero and somebody else owes it.
+   */
+  shift(file: number, updates: number): void {
+    for (let more = updates; more > 0; more--) this.#move('duplicate', 'updated', file, this.#duplicates);
+    for (let less = updates; less < 0; less++) this.#move('updated', 'duplicate', file, this.#updates);
+    this.#updates += updates;
+    this.#duplicates -= updates;
+  }
+
+  /** The counts of a file, which begin again. */
+  take(file: number): Record<ObservationKind, number> {
+    const taken = { accepted: 0, duplicate: 0, updated: 0, folded: 0 };
+    for (const kind of OBSERVATION_KINDS) {
+      taken[kind] = this[kind][file] ?? 0;
+      if (taken[kind] !== 0) this[kind][file] = 0;
+    }
+    this.#duplicates -= taken.duplicate;
+    this.#updates -= taken.updated;
+    return taken;
+  }
+
+  /** All counts begin again. */
+  clear(): void {
+    for (const kind of OBSERVATION_KINDS) this[kind].length = 0;
+    this.#duplicates = 0;
+    this.#updates = 0;
+  }
+
+  #move(from: 'duplicate' | 'updated', to: 'duplicate' | 'updated', file: number, available: number): void {
+    let donor = file;
+    if ((this[from][file] ?? 0) <= 0 && available > 0) donor = this[from].findIndex((count) => count > 0);
+    if (donor < 0) donor = file;
+    this.#add(from, donor, -1);
+    this.#add(to, donor, 1);
+  }
+
+  #add(kind: ObservationKind, file: number, count: number): void {
+    const counts = this[kind];
+    while (counts.length <= file) counts.push(0);
+    counts[file] += count;
+  }
+}
+
+const OBSERVATION_KINDS: readonly ObservationKind[] = ['accepted', 'duplicate', 'updated', 'folded'];
+
+/** Number of statuses in a set with a bit for each. */
+export function countStatuses(statuses: number): number {
+  let count = 0;
+  for (let rest = statuses; rest !== 0; rest &= rest - 1) count++;
+  return count;
 }
 
 /** The text of a dictionary's id, to choose the smaller of two values. */
@@ -371,9 +434,8 @@ export class PairTable implements PairSink {
     }
     const knownFlags = known[knownBase + FLAGS];
     const flags = words[base + FLAGS];
-    const seen = (knownFlags >>> STATUSES_SEEN_SHIFT) & STATUSES_SEEN_BITS;
-    const seenNow = (flags >>> STATUSES_SEEN_SHIFT) & STATUSES_SEEN_BITS;
-    this.#counts.count((seen | seenNow) === seen ? 'duplicate' : 'updated', fileOf(words, base));
+    const knownWord = known[knownBase + CONNECTOR];
+    const word = words[base + CONNECTOR];
     let merged = knownFlags | (flags & (HAS_IP_COLUMNS | SENT_ON | (STATUSES_SEEN_BITS << STATUSES_SEEN_SHIFT)));
     const status = flags & STATUS_MASK;
     if (status > (merged & STATUS_MASK)) merged = (merged & ~STATUS_MASK) | status;
@@ -383,6 +445,8 @@ export class PairTable implements PairSink {
       merged = (merged & ~(3 << DIRECTION_SHIFT)) | (direction << DIRECTION_SHIFT);
     }
     known[knownBase + FLAGS] = merged;
+    mergeTraits(known, knownBase, word);
+    this.#countMerged(knownFlags, knownWord, merged, known[knownBase + CONNECTOR], word, fileOf(words, base));
 
     if (this.#wins('sender', RANK_SENDER_SHIFT, SENDER_LO, SENDER_HI, known, knownBase, words, base)) {
       known[knownBase + SENDER_LO] = words[base + SENDER_LO];
@@ -402,7 +466,22 @@ export class PairTable implements PairSink {
     }
     takeId(known, knownBase, words, base, SOURCE, RANK_SOURCE_SHIFT, this.#ids.source);
     takeId(known, knownBase, words, base, CONNECTOR, RANK_CONNECTOR_SHIFT, this.#ids.connector);
-    mergeTraits(known, knownBase, words[base + CONNECTOR]);
+  }
+
+  /** Counts a row of a known pair, of which FLAGS and CONNECTOR were the one and are the other now. */
+  #countMerged(
+    knownFlags: number,
+    knownWord: number,
+    flags: number,
+    connector: number,
+    word: number,
+    file: number,
+  ): void {
+    const before = observedStatuses(knownFlags, knownWord);
+    const after = observedStatuses(flags, connector);
+    const isFolded = (knownWord & word & EVENT_ROW) !== 0;
+    this.#counts.count(isFolded ? 'folded' : 'duplicate', file);
+    if (before !== after) this.#counts.shift(file, countStatuses(after) - countStatuses(before));
   }
 
   /**
@@ -459,12 +538,17 @@ function takeBits(known: Uint32Array, knownBase: number, flags: number, mask: nu
   known[knownBase + FLAGS] = (known[knownBase + FLAGS] & ~mask) | (flags & mask);
 }
 
-/** Of the refusals the gravest, of the other traits all. */
+/** Of refusals and of statuses of events the highest, of the other traits all. */
 function mergeTraits(known: Uint32Array, knownBase: number, word: number): void {
+  const traits = word & ~CONNECTOR_ID_MASK;
+  if (traits === 0) return;
   const refusals = REFUSAL_MASK << REFUSAL_SHIFT;
+  const statuses = ~0 << EVENT_STATUS_SHIFT;
   const knownWord = known[knownBase + CONNECTOR];
   const refusal = Math.max(knownWord & refusals, word & refusals);
-  known[knownBase + CONNECTOR] = ((knownWord | (word & ~CONNECTOR_ID_MASK)) & ~refusals) | refusal;
+  const status = Math.max(knownWord >>> EVENT_STATUS_SHIFT, word >>> EVENT_STATUS_SHIFT);
+  known[knownBase + CONNECTOR] =
+    ((knownWord | traits) & ~refusals & ~statuses) | refusal | (status << EVENT_STATUS_SHIFT);
 }
 
 function takeId(

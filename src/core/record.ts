@@ -28,7 +28,7 @@ export const SENDER_DOMAIN = 10;
 export const RECIPIENT_DOMAIN = 11;
 /** Id in the source dictionary (FromIP / original client ip, canonical text); 0 where empty. */
 export const SOURCE = 12;
-/** Id in the connector dictionary in the low 24 bits, 0 where empty; traits of the pair above, see below. */
+/** Id in the connector dictionary in the low 23 bits, 0 where empty; traits of the pair above, see below. */
 export const CONNECTOR = 13;
 /** Subject (32-bit keyed hash); 0 where empty. */
 export const SUBJECT = 14;
@@ -55,7 +55,7 @@ export const STATUS_DELIVERED = 4;
 export const STATUS_FILTERED_AS_SPAM = 5;
 export const STATUS_FAILED = 7;
 
-/* FLAGS: bits 0-2 status, 3-10 statuses seen (a bit each), 11-12 direction, 13 the format has both
+/* FLAGS: bits 0-2 status, 3-10 statuses seen (a bit each; of observations that are no event rows), 11-12 direction, 13 the format has both
  * FromIP and ToIP, 14 sent on to a server outside (ToIP, or Send without Deliver), 15-16 sender kind, 17-31 format rank of five fields, 3 bits each. */
 export const STATUS_MASK = 0x7;
 export const STATUSES_SEEN_SHIFT = 3;
@@ -78,9 +78,10 @@ export const RANK_SUBJECT_SHIFT = 23;
 export const RANK_SOURCE_SHIFT = 26;
 export const RANK_CONNECTOR_SHIFT = 29;
 
-/* CONNECTOR: bits 0-23 the id, 24-26 the gravest refusal, 27 header sender of another domain, 28 event row, 29 address for bounces. */
-export const CONNECTOR_ID_MASK = 0xff_ffff;
-export const REFUSAL_SHIFT = 24;
+/* CONNECTOR: bits 0-22 the id, 23-25 the gravest refusal, 26 header sender of another domain, 27 address for bounces,
+ * 28 event row, 29-31 the highest status of the event rows. */
+export const CONNECTOR_ID_MASK = 0x7f_ffff;
+export const REFUSAL_SHIFT = 23;
 export const REFUSAL_MASK = 7;
 /** Refusals by what they tell, the gravest last: of a pair seen twice the higher one counts. */
 export const REFUSAL_NONE = 0;
@@ -95,11 +96,15 @@ export const REFUSAL_THRESHOLD_EXCEEDED = 4;
 /** 5.7.750: the tenant may not send from unregistered domains. */
 export const REFUSAL_UNREGISTERED_BLOCKED = 5;
 /** The header sender (P2) has another domain than the envelope sender (P1). */
-export const HEADER_SENDER_DIFFERS = 1 << 27;
-/** One event of the pair, of a format with a row for each event. */
-export const EVENT_ROW = 1 << 28;
+export const HEADER_SENDER_DIFFERS = 1 << 26;
 /** The recipient is an address for bounces of mail that a mailbox here forwarded (`bounces+SRS=`). */
-export const RECIPIENT_FOR_BOUNCES = 1 << 29;
+export const RECIPIENT_FOR_BOUNCES = 1 << 27;
+/**
+ * One event of the pair, of a format with a row for each event: all of them together are one observation. Its status
+ * is the highest that an event gave, so it stands here and not among the statuses seen.
+ */
+export const EVENT_ROW = 1 << 28;
+export const EVENT_STATUS_SHIFT = 29;
 
 const FILE_SHIFT = 12;
 const HIGH_OFFSET_MASK = 0xfff;
@@ -117,6 +122,12 @@ export interface RecordScratch {
 export function createRecordScratch(): RecordScratch {
   const buffer = new ArrayBuffer(RECORD_BYTES);
   return { words: new Uint32Array(buffer), doubles: new Float64Array(buffer) };
+}
+
+/** Statuses of the observations of a pair, from its FLAGS and CONNECTOR: a bit each. Its event rows are one observation. */
+export function observedStatuses(flags: number, connector: number): number {
+  const seen = (flags >>> STATUSES_SEEN_SHIFT) & 0xff;
+  return (connector & EVENT_ROW) === 0 ? seen : seen | (1 << (connector >>> EVENT_STATUS_SHIFT));
 }
 
 /** Writes the position of a record whose first word is `words[base]`. */

@@ -109,6 +109,7 @@ function ledgerOf(files: FileLedger[], counts: ObservationCounts): Ledger {
     file.rows.accepted = counts.accepted[index] ?? 0;
     file.rows.duplicate = counts.duplicate[index] ?? 0;
     file.rows.updated = counts.updated[index] ?? 0;
+    file.rows.folded = counts.folded[index] ?? 0;
     if (file.refused !== null) totals.refused++;
     totals.records += file.records;
     addRows(totals.rows, file.rows);

@@ -30,6 +30,10 @@ interface Observation {
   connector: number;
   rank: number;
   file: number;
+  /** A row of a format with a row for each event. */
+  isEvent: boolean;
+  refusal: number;
+  traits: number;
 }
 
 /** In an order that is not theirs, as ids and hashes are in none. */
@@ -50,6 +54,9 @@ const observation: fc.Arbitrary<Observation> = fc.record({
   connector: text,
   rank: fc.integer({ min: 1, max: 3 }),
   file: fc.integer({ min: 0, max: 2 }),
+  isEvent: fc.boolean(),
+  refusal: fc.integer({ min: 0, max: 5 }),
+  traits: fc.constantFrom(0, record.HEADER_SENDER_DIFFERS, record.RECIPIENT_FOR_BOUNCES),
 });
 
 const FIELDS = [
@@ -74,8 +81,10 @@ function write(scratch: record.RecordScratch, one: Observation, offset: number):
   words[record.MESSAGE_ID_LO] = one.messageId;
   words[record.SUBJECT] = one.subject;
   words[record.SOURCE] = one.source;
-  words[record.CONNECTOR] = one.connector;
-  let flags = one.flags | one.status | (1 << (record.STATUSES_SEEN_SHIFT + one.status));
+  words[record.CONNECTOR] = one.connector | (one.refusal << record.REFUSAL_SHIFT) | one.traits;
+  let flags = one.flags | one.status;
+  if (one.isEvent) words[record.CONNECTOR] |= record.EVENT_ROW | (one.status << record.EVENT_STATUS_SHIFT);
+  else flags |= 1 << (record.STATUSES_SEEN_SHIFT + one.status);
   flags |= one.direction << record.DIRECTION_SHIFT;
   flags |= (one.sender === 0 ? record.SENDER_NULL : record.SENDER_ADDRESS) << record.SENDER_KIND_SHIFT;
   for (const [field, shift] of FIELDS) if (one[field] !== 0) flags |= one.rank << shift;
@@ -89,10 +98,27 @@ interface MergedPair {
   message: number;
   recipient: number;
   status: string;
-  statusesSeen: number;
+  /** A bit for each status of an observation; event rows are one. */
+  statuses: number;
+  traits: number;
+  refusal: number;
   direction: number;
   flags: number;
   fields: Record<string, string>;
+}
+
+/** The statuses of the observations of a pair: all its event rows are one, with the highest of theirs. */
+function statusBits(all: readonly Observation[]): number {
+  const events = all.filter(({ isEvent }) => isEvent).map(({ status }) => status);
+  const statuses = all.filter(({ isEvent }) => !isEvent).map(({ status }) => status);
+  if (events.length > 0) statuses.push(Math.max(...events));
+  return statuses.reduce((bits, status) => bits | (1 << status), 0);
+}
+
+/** Event rows beyond the first of their pair. */
+function foldedRows(all: readonly Observation[]): number {
+  const events = all.filter(({ isEvent }) => isEvent);
+  return events.length - new Set(events.map((one) => `${one.message}/${one.recipient}`)).size;
 }
 
 /** The definition, written down plainly. */
@@ -107,7 +133,9 @@ function mergedByDefinition(observations: readonly Observation[]): MergedPair[] 
     message: all[0].message,
     recipient: all[0].recipient,
     status: record.STATUSES[Math.max(...all.map((one) => one.status))],
-    statusesSeen: all.reduce((bits, one) => bits | (1 << one.status), 0),
+    statuses: statusBits(all),
+    traits: all.reduce((bits, one) => bits | one.traits | (one.isEvent ? record.EVENT_ROW : 0), 0),
+    refusal: Math.max(...all.map((one) => one.refusal)),
     direction: Math.min(...all.map((one) => one.direction || 3)) % 3,
     flags: all.reduce((bits, one) => bits | one.flags, 0),
     fields: Object.fromEntries(
@@ -213,7 +241,10 @@ function mergedPair(
     message: words[base + record.MESSAGE_HI],
     recipient: 4_294_967_295 - words[base + record.RECIPIENT_HI],
     status: record.STATUSES[flags & record.STATUS_MASK],
-    statusesSeen: (flags >>> record.STATUSES_SEEN_SHIFT) & 0xff,
+    statuses: record.observedStatuses(flags, words[base + record.CONNECTOR]),
+    traits:
+      words[base + record.CONNECTOR] & (record.HEADER_SENDER_DIFFERS | record.RECIPIENT_FOR_BOUNCES | record.EVENT_ROW),
+    refusal: (words[base + record.CONNECTOR] >>> record.REFUSAL_SHIFT) & record.REFUSAL_MASK,
     direction: (flags >>> record.DIRECTION_SHIFT) & 3,
     flags: flags & (record.HAS_IP_COLUMNS | record.SENT_ON),
     fields: {
@@ -221,14 +252,19 @@ function mergedPair(
       messageId: shown.messageId,
       subject: shown.subject,
       source: TEXTS[words[base + record.SOURCE]],
-      connector: TEXTS[words[base + record.CONNECTOR]],
+      connector: TEXTS[words[base + record.CONNECTOR] & record.CONNECTOR_ID_MASK],
     },
   };
 }
 
 function totals(counts: ObservationCounts): Record<string, number> {
   const sum = (of: number[]): number => of.reduce((total, count) => total + (count ?? 0), 0);
-  return { accepted: sum(counts.accepted), duplicate: sum(counts.duplicate), updated: sum(counts.updated) };
+  for (const file of [0, 1, 2]) {
+    for (const of of [counts.duplicate, counts.updated])
+      expect(of[file] ?? 0, 'no count below zero').toBeGreaterThanOrEqual(0);
+  }
+  const { accepted, duplicate, updated, folded } = counts;
+  return { accepted: sum(accepted), duplicate: sum(duplicate), updated: sum(updated), folded: sum(folded) };
 }
 
 function byTimeAndPair(a: MergedPair, b: MergedPair): number {
@@ -252,11 +288,13 @@ describe(`collecting pairs (RELAYWATCH_SEED=${SEED})`, () => {
         const { merged, visited, spilled, left, counts } = collect(all, spills ? MEMORY.none : MEMORY.plenty);
         expect(merged).toEqual(expected);
         expect([visited, spilled, left]).toEqual([expected.length, spills, 0]);
-        const updated = expected.reduce((sum, pair) => sum + bits(pair.statusesSeen) - 1, 0);
+        const updated = expected.reduce((sum, pair) => sum + bits(pair.statuses) - 1, 0);
+        const folded = foldedRows(all);
         expect(counts).toEqual({
           accepted: expected.length,
           updated,
-          duplicate: all.length - expected.length - updated,
+          folded,
+          duplicate: all.length - expected.length - updated - folded,
         });
       }),
       { numRuns: 600, seed: SEED },
@@ -271,7 +309,8 @@ describe(`collecting pairs (RELAYWATCH_SEED=${SEED})`, () => {
       const round = Math.floor(index / pairs);
       const texts = { sender: 1, messageId: 1, subject: 1 + ((pair + round) % 3), source: 1, connector: 0 };
       const place = { message: pair + 1, recipient: 1, minute: (pair * 11 + round) % 4000, file: round };
-      return { ...place, ...texts, status: (pair + round) % 8, direction: 2, flags: 0, rank: 1 };
+      const traits = { isEvent: (pair + round) % 3 === 0, refusal: pair % 6, traits: 0 };
+      return { ...place, ...texts, ...traits, status: (pair + round) % 8, direction: 2, flags: 0, rank: 1 };
     });
     const expected = mergedByDefinition(observations).sort(byTimeAndPair);
     const inMemory = collect(observations, MEMORY.plenty);

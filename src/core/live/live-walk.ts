@@ -6,7 +6,7 @@
  */
 
 import { DAY_MS, HOUR_MS } from '../calendar.ts';
-import type { ObservationCounts, PairTable } from '../identity.ts';
+import type { ObservationCounts, ObservationKind, PairTable } from '../identity.ts';
 import { type RecordSource, type SortedBlock, visitDays } from '../order.ts';
 import { fileOf, RECORD_DOUBLES, RECORD_WORDS, type RecordScratch } from '../record.ts';
 import { movePlaces, type StatePlace } from '../walk/state-places.ts';
@@ -102,15 +102,16 @@ export class LiveWalk {
     const isBehind = timeMs < this.openFromMs;
     const index = this.#pairs.find(observation);
     if (index >= 0) {
-      if (isBehind) this.#late(observation, 'duplicate', timeMs);
+      if (isBehind) this.#late(observation, this.#pairs.isFolded(index, observation) ? 'folded' : 'duplicate', timeMs);
       else this.#pairs.merge(index, observation);
       return;
     }
-    const { answer, knownMs } = this.#sealed.observe(observation.words, 0, timeMs);
+    const { answer, updates, isNew, knownMs } = this.#sealed.observe(observation.words, 0, timeMs);
     if (answer !== 'unknown') {
-      if (answer === 'duplicate') this.#count(observation, 'duplicate');
       // The sealed walk has the pair at the known time: from the earlier one on it may be different.
-      else this.#late(observation, answer === 'updated' ? 'updated' : 'duplicate', Math.min(knownMs, timeMs));
+      if (isNew) this.#late(observation, answer, Math.min(knownMs, timeMs));
+      else this.#count(observation, answer);
+      if (updates !== 0) this.#options.counts.shift(fileOf(observation.words, 0), updates);
       return;
     }
     if (isBehind) {
@@ -203,12 +204,12 @@ export class LiveWalk {
     this.rewalk();
   }
 
-  #late(observation: RecordScratch, counted: 'accepted' | 'updated' | 'duplicate', timeMs: number): void {
+  #late(observation: RecordScratch, counted: ObservationKind, timeMs: number): void {
     this.#lateFromMs = Math.min(this.#lateFromMs, timeMs);
     this.#count(observation, counted);
   }
 
-  #count(observation: RecordScratch, counted: 'accepted' | 'updated' | 'duplicate'): void {
+  #count(observation: RecordScratch, counted: ObservationKind): void {
     this.#options.counts.count(counted, fileOf(observation.words, 0));
   }
 

@@ -3,7 +3,7 @@
 import { HOUR_MS } from '../calendar.ts';
 import type { PairTable } from '../identity.ts';
 import type { RecordSource } from '../order.ts';
-import { createRecordScratch, RECORD_WORDS, type RecordScratch } from '../record.ts';
+import { CONNECTOR, createRecordScratch, EVENT_ROW, RECORD_WORDS, type RecordScratch } from '../record.ts';
 
 export class OpenPairs {
   readonly #createTable: () => PairTable;
@@ -72,6 +72,12 @@ export class OpenPairs {
     this.#added = null;
     this.#table.add(observation);
     this.#changedFromMs = Math.min(this.#changedFromMs, observation.doubles[0]);
+  }
+
+  /** Whether an observation is another event row of the pair. */
+  isFolded(index: number, observation: RecordScratch): boolean {
+    this.#table.copyTo(index, this.#before.words, 0);
+    return (this.#before.words[CONNECTOR] & observation.words[CONNECTOR] & EVENT_ROW) !== 0;
   }
 
   /** Merges an observation with what is known of its pair. */

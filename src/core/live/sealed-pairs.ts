@@ -5,31 +5,54 @@
 
 import { DAY_MS } from '../calendar.ts';
 import { HashTable, type HashTableState } from '../hash-table.ts';
-import { FLAGS, MESSAGE_HI, MESSAGE_LO, RECIPIENT_HI, RECIPIENT_LO, STATUSES_SEEN_SHIFT } from '../record.ts';
+import { countStatuses, type ObservationKind } from '../identity.ts';
+import {
+  CONNECTOR,
+  EVENT_ROW,
+  EVENT_STATUS_SHIFT,
+  FLAGS,
+  MESSAGE_HI,
+  MESSAGE_LO,
+  RECIPIENT_HI,
+  RECIPIENT_LO,
+  STATUSES_SEEN_SHIFT,
+} from '../record.ts';
 
 /** How long a pair is remembered after its day was sealed. */
 const REMEMBERED_MS = 10 * DAY_MS;
-/** Event time and the eight bits of statuses share one number: 41 + 8 bits stay exact. */
-const STATUS_STEPS = 256;
+/** Sets of statuses seen, with a bit for each. */
+const SEEN_STEPS = 256;
+/** No event row, or the highest status of some: 0 to 8. */
+const EVENT_STEPS = 9;
+/** Event time, the status of the event rows and the statuses seen share one number, which stays exact until 2093. */
+const STEPS = SEEN_STEPS * EVENT_STEPS;
 
-/** What a row behind the seal is to us: nothing new, another status or an earlier time, or a pair never seen. */
-export type SealedAnswer = 'duplicate' | 'updated' | 'earlier' | 'unknown';
+/** How a row behind the seal is counted; `unknown`: its pair was never seen. */
+export type SealedAnswer = ObservationKind | 'unknown';
 
-/** `knownMs` is the time at which the sealed state has the pair; infinite where it has none. */
 export interface SealedObservation {
   answer: SealedAnswer;
+  /** Statuses that the observations of the pair have more than before; below zero where an event ended as others said. */
+  updates: number;
+  /** Whether it changes what the sealed state has: another status or an earlier time. */
+  isNew: boolean;
+  /** The time at which the sealed state has the pair; infinite where it has none. */
   knownMs: number;
 }
 
-const UNKNOWN: SealedObservation = { answer: 'unknown', knownMs: Number.POSITIVE_INFINITY };
+const UNKNOWN: SealedObservation = {
+  answer: 'unknown',
+  updates: 0,
+  isNew: true,
+  knownMs: Number.POSITIVE_INFINITY,
+};
 
 export class SealedPairs {
   readonly #pairs = new HashTable();
 
   /** Remembers the merged record at `words[base]`. */
   remember(words: Uint32Array, base: number, timeMs: number): void {
-    const statuses = (words[base + FLAGS] >>> STATUSES_SEEN_SHIFT) & (STATUS_STEPS - 1);
-    this.#pairs.set(pairLo(words, base), pairHi(words, base), timeMs * STATUS_STEPS + statuses);
+    this.#pairs.set(pairLo(words, base), pairHi(words, base), timeMs * STEPS + statusesOf(words, base));
   }
 
   /** Compares an observation with what is remembered, and remembers what it adds. */
@@ -38,19 +61,22 @@ export class SealedPairs {
     const hi = pairHi(words, base);
     const known = this.#pairs.get(lo, hi);
     if (known === undefined) return UNKNOWN;
-    const statuses = (words[base + FLAGS] >>> STATUSES_SEEN_SHIFT) & (STATUS_STEPS - 1);
-    const knownStatuses = known % STATUS_STEPS;
-    const knownMs = Math.floor(known / STATUS_STEPS);
-    const isEarlier = timeMs < knownMs;
-    const isUpdated = (knownStatuses | statuses) !== knownStatuses;
-    if (!isEarlier && !isUpdated) return { answer: 'duplicate', knownMs };
-    this.#pairs.set(lo, hi, Math.min(knownMs, timeMs) * STATUS_STEPS + (knownStatuses | statuses));
-    return { answer: isUpdated ? 'updated' : 'earlier', knownMs };
+    const statuses = statusesOf(words, base);
+    const knownStatuses = known % STEPS;
+    const knownMs = Math.floor(known / STEPS);
+    const events = Math.max(Math.floor(knownStatuses / SEEN_STEPS), Math.floor(statuses / SEEN_STEPS));
+    const merged = events * SEEN_STEPS + ((knownStatuses | statuses) % SEEN_STEPS);
+    const isFolded = statuses >= SEEN_STEPS && knownStatuses >= SEEN_STEPS;
+    const updates = countStatuses(observed(merged)) - countStatuses(observed(knownStatuses));
+    const isNew = timeMs < knownMs || highest(merged) !== highest(knownStatuses) || updates > 0;
+    if (timeMs < knownMs || merged !== knownStatuses)
+      this.#pairs.set(lo, hi, Math.min(knownMs, timeMs) * STEPS + merged);
+    return { answer: isFolded ? 'folded' : 'duplicate', updates, isNew, knownMs };
   }
 
   /** Forgets pairs whose day was sealed more than ten days before `sealedMs`. */
   forgetBefore(sealedMs: number): void {
-    const oldest = (sealedMs - REMEMBERED_MS) * STATUS_STEPS;
+    const oldest = (sealedMs - REMEMBERED_MS) * STEPS;
     this.#pairs.forgetBelow(oldest);
   }
 
@@ -61,6 +87,23 @@ export class SealedPairs {
   load(state: Readonly<HashTableState>): void {
     this.#pairs.load(state);
   }
+}
+
+/** Of a record: the statuses seen, and 256 times one more than the status of its event rows, 0 where it has none. */
+function statusesOf(words: Uint32Array, base: number): number {
+  const seen = (words[base + FLAGS] >>> STATUSES_SEEN_SHIFT) & (SEEN_STEPS - 1);
+  const connector = words[base + CONNECTOR];
+  return (connector & EVENT_ROW) === 0 ? seen : seen + ((connector >>> EVENT_STATUS_SHIFT) + 1) * SEEN_STEPS;
+}
+
+/** The set of statuses of all observations. */
+function observed(statuses: number): number {
+  const events = Math.floor(statuses / SEEN_STEPS);
+  return events === 0 ? statuses : (statuses % SEEN_STEPS) | (1 << (events - 1));
+}
+
+function highest(statuses: number): number {
+  return 31 - Math.clz32(observed(statuses));
 }
 
 function pairLo(words: Uint32Array, base: number): number {

@@ -13,7 +13,7 @@ import { formatTime, HOUR_MS } from '../../core/calendar.ts';
 import type { ReplaceWrite } from '../../core/delivery.ts';
 import type { FileEndHeader, RowsHeader } from '../../core/envelope.ts';
 import { ECS_VERSION } from '../../core/incident-document.ts';
-import { emptyRowCounts, type FileLedger } from '../../core/ledger.ts';
+import { emptyRowCounts, type FileLedger, type RowCounts } from '../../core/ledger.ts';
 
 /** The line of an export that has not ended, such as a stream that never does, is written at most this often. */
 const GROWTH_EVERY_MS = HOUR_MS;
@@ -30,6 +30,7 @@ export interface EnvelopeCounts {
   accepted: number;
   duplicate: number;
   updated: number;
+  folded: number;
   dropped: ReadonlyMap<string, number>;
   dead: ReadonlyMap<string, number>;
   firstMs: number | null;
@@ -90,11 +91,12 @@ export class FileCounts {
     const { ledger } = counted;
     ledger.format = layout.format;
     ledger.encoding = layout.encoding;
-    ledger.delimiter = layout.shape === 'json' ? null : String.fromCharCode(layout.delimiter);
+    ledger.delimiter = layout.shape !== 'csv' ? null : String.fromCharCode(layout.delimiter);
     ledger.date_order = layout.dateOrder;
     ledger.records += records;
     const { rows } = ledger;
-    for (const name of ['read', 'accepted', 'duplicate', 'updated'] as const) rows[name] += counts[name];
+    for (const name of ['read', 'accepted', 'duplicate', 'updated', 'folded'] as const) rows[name] += counts[name];
+    this.#settleDebts(rows);
     addAll(rows.dropped, counts.dropped);
     addAll(rows.dead_lettered, counts.dead);
     if (counts.firstMs !== null) counted.firstMs = Math.min(counted.firstMs ?? counts.firstMs, counts.firstMs);
@@ -103,6 +105,26 @@ export class FileCounts {
     ledger.last = counted.lastMs === null ? null : formatTime(counted.lastMs);
     this.#changed.add(file.id);
     return true;
+  }
+
+  /**
+   * An event row may show that a row of another export was an update, or was none: a count below zero is made good by
+   * exchanging rows with an export that has such ones. Where none is remembered, the line keeps its sum.
+   */
+  #settleDebts(rows: RowCounts): void {
+    for (const [owed, other] of [
+      ['updated', 'duplicate'],
+      ['duplicate', 'updated'],
+    ] as const) {
+      for (const [id, { ledger }] of rows[owed] < 0 ? this.#files : []) {
+        const moved = Math.min(-rows[owed], ledger.rows[owed]);
+        if (moved <= 0) continue;
+        exchange(rows, owed, other, moved);
+        exchange(ledger.rows, other, owed, moved);
+        this.#changed.add(id);
+      }
+      if (rows[owed] < 0) exchange(rows, owed, other, -rows[owed]);
+    }
   }
 
   /** The export is complete: what the reader of the whole file knows is taken over. */
@@ -188,6 +210,12 @@ function withRange(ranges: readonly [number, number][], from: number, to: number
     joined.splice(smallest + 1, 1);
   }
   return joined;
+}
+
+/** So many rows count as the one and no longer as the other. */
+function exchange(rows: RowCounts, to: 'updated' | 'duplicate', from: 'updated' | 'duplicate', count: number): void {
+  rows[to] += count;
+  rows[from] -= count;
 }
 
 /** Names are those of the closed lists that the counts were made with. */

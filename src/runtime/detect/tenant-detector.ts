@@ -269,7 +269,7 @@ export class TenantDetector {
     if (!isCounted) {
       const read = extractor.rows + lost.rows;
       this.#files.add(header, {
-        ...this.#countsOf(number),
+        ...this.#counts.take(number),
         ...lost,
         read,
         bytes: payload.length,
@@ -464,18 +464,7 @@ export class TenantDetector {
     if (!this.#hasReplayed) return;
     this.#hasReplayed = false;
     this.settle();
-    for (const counts of Object.values(this.#counts)) counts.length = 0;
-  }
-
-  /** What identity made of the rows of an envelope. */
-  #countsOf(number: number): { accepted: number; duplicate: number; updated: number } {
-    const take = (counts: number[]): number => {
-      const count = counts[number] ?? 0;
-      if (count !== 0) counts[number] = 0;
-      return count;
-    };
-    const { accepted, duplicate, updated } = this.#counts;
-    return { accepted: take(accepted), duplicate: take(duplicate), updated: take(updated) };
+    this.#counts.clear();
   }
 }
 

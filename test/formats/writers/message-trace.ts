@@ -29,12 +29,12 @@ export const messageTraceWriters: readonly FormatWriter[] = [
     format: 'message-trace',
     form: 'V2 as JSON',
     lacks: LACKS,
-    write: (messages) => [{ name: 'trace.json', content: messageTraceJson(messages, 'powershell-7') }],
+    write: (messages) => [{ name: 'trace.json', content: messageTraceJson(messages, 'ps7') }],
   },
   {
     format: 'message-trace',
     form: 'V2 as NDJSON',
     lacks: LACKS,
-    write: (messages) => [{ name: 'trace.ndjson', content: messageTraceNdjson(messages, 'powershell-7') }],
+    write: (messages) => [{ name: 'trace.ndjson', content: messageTraceNdjson(messages, 'ps7') }],
   },
 ];

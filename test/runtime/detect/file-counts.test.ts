@@ -20,7 +20,15 @@ function rows(id: string, from: number, to: number): RowsHeader {
 }
 
 function counts({ records }: RowsHeader, more: Partial<EnvelopeCounts> = {}): EnvelopeCounts {
-  const none = { duplicate: 0, updated: 0, dropped: new Map(), dead: new Map(), firstMs: null, lastMs: null };
+  const none = {
+    duplicate: 0,
+    updated: 0,
+    folded: 0,
+    dropped: new Map(),
+    dead: new Map(),
+    firstMs: null,
+    lastMs: null,
+  };
   return { bytes: records * ROW_BYTES, read: records, accepted: records, ...none, ...more };
 }
 
@@ -52,6 +60,15 @@ function restarted(files: FileCounts): FileCounts {
 }
 
 describe('the ledger of a detector', () => {
+  it('exchanges rows with other exports where events show that a row of theirs was no update', () => {
+    const files = new FileCounts('contoso');
+    const [first, second] = [rows('a', 0, 10), rows('b', 0, 10)];
+    files.add(first, counts(first, { accepted: 7, updated: 3 }));
+    files.add(second, counts(second, { accepted: 0, folded: 9, duplicate: 3, updated: -2 }));
+    expect(rowsOf(files, 'a')).toMatchObject({ read: 10, accepted: 7, updated: 1, duplicate: 2 });
+    expect(rowsOf(files, 'b')).toMatchObject({ read: 10, folded: 9, updated: 0, duplicate: 1 });
+  });
+
   it('counts an envelope once, however often the log has it', () => {
     let files = new FileCounts('contoso');
     const envelopes = [rows('a', 0, 500), rows('a', 500, 1000), rows('a', 1000, 1200)];
