@@ -57,6 +57,7 @@ const worker = new DetectWorker({
     knownAlerts: (ids) => store.knownAlerts(ids),
     incidents: (tenant, fromMs, toMs) => store.incidents(tenant, fromMs, toMs),
     rescanned: (tenant, sinceMs) => store.rescanned(tenant, sinceMs),
+    openFindings: (tenant) => store.openFindings(tenant),
     close: () => store.close(),
   },
   now: () => nowMs,

@@ -75,5 +75,7 @@ export interface OutputStore {
   incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]>;
   /** Incidents of a tenant that a rescan has written: those that are open, and those that ended at `sinceMs` or later. */
   rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]>;
+  /** Findings of a tenant that are open, as they are stored. */
+  openFindings(tenant: string, signal?: AbortSignal): Promise<Record<string, unknown>[]>;
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@
  * Who contributed, the evidence and the sentence stay those of the rescan until the next one.
  */
 
+import type { StoredIncident } from './delivery.ts';
 import type { IncidentDocument } from './incident-document.ts';
 
 /** What a stored incident has under `relaywatch.rescan`. Plain JSON. */
@@ -14,8 +15,21 @@ export interface RescanMark {
   counted?: { messages: number; recipients: number };
 }
 
-/** What the detector counted: a stored incident of its own, or what it went on from since. */
-export function countedOf(document: IncidentDocument): { messages: number; recipients: number } {
+/** The mark of a rescan; null where none has written the document. */
+export function rescanMarkOf(document: Record<string, unknown>): RescanMark | null {
+  const { rescan } = (document.relaywatch ?? {}) as { rescan?: RescanMark };
+  return typeof rescan === 'object' && rescan !== null ? rescan : null;
+}
+
+/** What a detector had counted when it last wrote a stored incident; undefined where it never did. */
+export function countedByDetector({ document, generation }: StoredIncident): RescanMark['counted'] {
+  const mark = rescanMarkOf(document);
+  if (mark !== null) return mark.counted;
+  // Without a generation no detector has written it.
+  return generation === 0 ? undefined : countsOf(document as unknown as IncidentDocument);
+}
+
+function countsOf(document: IncidentDocument): { messages: number; recipients: number } {
   const { messages, recipients } = document.relaywatch.incident;
   return { messages, recipients };
 }
@@ -32,7 +46,7 @@ export function goOnFrom(
   const { incident } = stored.relaywatch;
   const now = live.relaywatch.incident;
   if (incident.state === 'retracted' || now.state === 'retracted') return null;
-  const counted = countedOf(live);
+  const counted = countsOf(live);
   const before = mark.counted ?? counted;
   const next = { ...mark, counted };
   const state = laterState(stored, live);

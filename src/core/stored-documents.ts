@@ -7,7 +7,7 @@ import { formatTime } from './calendar.ts';
 import { Fenced } from './checkpoint.ts';
 import type { IncidentWrite, ReplaceWrite, StoredIncident } from './delivery.ts';
 import type { IncidentDocument } from './incident-document.ts';
-import { countedOf, goOnFrom, type RescanMark } from './rescanned-incident.ts';
+import { countedByDetector, goOnFrom, type RescanMark, rescanMarkOf } from './rescanned-incident.ts';
 
 type Json = Record<string, unknown>;
 
@@ -21,7 +21,7 @@ export function incidentToStore(write: IncidentWrite, stored: StoredIncident | n
   if (stored !== null && stored.generation > write.generation) throw new Fenced(`Incident ${write.id}`);
   const before = stored === null ? null : rescanMarkOf(stored.document);
   const isGoingOn = before !== null && write.rescan === undefined;
-  const next = isGoingOn ? goneOn(write, stored as StoredIncident, before) : asWritten(write, stored, before);
+  const next = isGoingOn ? goneOn(write, stored as StoredIncident, before) : asWritten(write, stored);
   if (next === null) return null;
   const { machine, mark } = next;
   // The mark alone is no news from a rescan, but what a detector goes on from next time.
@@ -44,17 +44,17 @@ export function incidentToStore(write: IncidentWrite, stored: StoredIncident | n
   };
 }
 
-/** The mark of a rescan; null where none has written the document. */
-export function rescanMarkOf(document: Json): RescanMark | null {
-  const { rescan } = part(document, 'relaywatch');
-  return typeof rescan === 'object' && rescan !== null ? (rescan as RescanMark) : null;
-}
-
 /** Whether `OutputStore.rescanned` asks for a stored incident. */
 export function isRescannedSince(document: Json, tenant: string, sinceMs: number): boolean {
   const { event, relaywatch } = document as unknown as IncidentDocument & { relaywatch: { tenant: string } };
   if (rescanMarkOf(document) === null || relaywatch.tenant !== tenant) return false;
   return relaywatch.incident.state === 'open' || Date.parse(event.end) >= sinceMs;
+}
+
+/** Whether `OutputStore.openFindings` asks for a stored finding. */
+export function isOpenFinding(document: Json, tenant: string): boolean {
+  const relaywatch = part(document, 'relaywatch');
+  return relaywatch.tenant === tenant && part(relaywatch, 'finding').state === 'open';
 }
 
 /** The machine's part of a document, and the mark of the rescan that is responsible for it. */
@@ -64,12 +64,10 @@ interface Next {
 }
 
 /** The write of a rescan, or of a detector that no rescan has corrected. */
-function asWritten(write: IncidentWrite, stored: StoredIncident | null, before: RescanMark | null): Next {
+function asWritten(write: IncidentWrite, stored: StoredIncident | null): Next {
   const machine = machinePart(write);
   if (write.rescan === undefined) return { machine, mark: null };
-  // Without a generation no detector has written it.
-  const isDetectors = before === null && stored !== null && stored.generation > 0;
-  const counted = isDetectors ? countedOf(stored.document as unknown as IncidentDocument) : before?.counted;
+  const counted = stored === null ? undefined : countedByDetector(stored);
   return { machine, mark: { through: write.rescan.through, ...(counted === undefined ? {} : { counted }) } };
 }
 

@@ -66,6 +66,7 @@ describeWithEngines('Documents in Elasticsearch', { elasticsearch: true }, (engi
       knownAlerts: (ids, signal) => store.knownAlerts(ids, signal),
       incidents: (tenant, fromMs, toMs, signal) => store.incidents(tenant, fromMs, toMs, signal),
       rescanned: (tenant, sinceMs, signal) => store.rescanned(tenant, sinceMs, signal),
+      openFindings: (tenant, signal) => store.openFindings(tenant, signal),
       close: () => store.close(),
     };
   }

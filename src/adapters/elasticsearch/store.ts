@@ -27,6 +27,13 @@ import { type ElasticsearchSettings, placeOf, STREAMED, type StoreNames, storeNa
 const IDS_PER_SEARCH = 1000;
 /** Hits of one page of a search: incidents have tens of kilobytes. */
 const PAGE = 250;
+/** Orders in which no two documents are alike. */
+const SORTED_BY: Record<'incident' | 'finding', estypes.SortCombinations[]> = {
+  incident: [{ 'relaywatch.incident.detected_at': 'asc' }, { 'event.id': 'asc' }],
+  finding: [{ 'relaywatch.finding.code': 'asc' }, { 'relaywatch.finding.subject': 'asc' }],
+};
+
+type Document = Record<string, unknown>;
 
 export function createElasticsearchStore(settings: ElasticsearchSettings, options: WaitOptions = {}): OutputStore {
   return new ElasticsearchStore(settings, options);
@@ -77,41 +84,49 @@ class ElasticsearchStore implements OutputStore {
     return this.#idsIn([this.#names.alert], ids, signal);
   }
 
-  incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
+  async incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
     const bounds = {
       ...(Number.isFinite(fromMs) ? { gte: fromMs } : {}),
       ...(Number.isFinite(toMs) ? { lt: toMs } : {}),
       format: 'epoch_millis',
     };
-    return this.#incidentsThat(tenant, [{ range: { 'relaywatch.incident.detected_at': bounds } }], signal);
+    const range = { range: { 'relaywatch.incident.detected_at': bounds } };
+    return (await this.#documentsThat('incident', tenant, [range], signal)).map(storedIncident);
   }
 
-  rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
+  async rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
     const since = { range: { 'event.end': { gte: sinceMs, format: 'epoch_millis' } } };
     const isOpen = { term: { 'relaywatch.incident.state': 'open' } };
     const isMeant = { bool: { should: Number.isFinite(sinceMs) ? [isOpen, since] : [{ match_all: {} }] } };
-    return this.#incidentsThat(tenant, [{ exists: { field: 'relaywatch.rescan.through' } }, isMeant], signal);
+    const filter = [{ exists: { field: 'relaywatch.rescan.through' } }, isMeant];
+    return (await this.#documentsThat('incident', tenant, filter, signal)).map(storedIncident);
   }
 
-  async #incidentsThat(
+  openFindings(tenant: string, signal?: AbortSignal): Promise<Document[]> {
+    return this.#documentsThat('finding', tenant, [{ term: { 'relaywatch.finding.state': 'open' } }], signal);
+  }
+
+  /** Every document of the tenant in an index, whatever was written a moment ago included. */
+  async #documentsThat(
+    kind: keyof typeof SORTED_BY,
     tenant: string,
     filter: readonly estypes.QueryDslQueryContainer[],
     signal?: AbortSignal,
-  ): Promise<StoredIncident[]> {
+  ): Promise<Document[]> {
     signal?.throwIfAborted();
     await this.#checkSetUp(signal);
-    await this.#refresh(this.#names.incident, signal);
-    const found: StoredIncident[] = [];
+    await this.#refresh(this.#names[kind], signal);
+    const found: Document[] = [];
     let after: (string | number)[] | undefined;
     do {
       const { hits } = await this.#persist(
         () =>
-          this.#client.search<Record<string, unknown>>(
+          this.#client.search<Document>(
             {
-              index: this.#names.incident,
+              index: this.#names[kind],
               size: PAGE,
               query: { bool: { filter: [{ term: { 'relaywatch.tenant': tenant } }, ...filter] } },
-              sort: [{ 'relaywatch.incident.detected_at': 'asc' }, { 'event.id': 'asc' }],
+              sort: SORTED_BY[kind],
               search_after: after,
               allow_partial_search_results: false,
               track_total_hits: false,
@@ -120,7 +135,7 @@ class ElasticsearchStore implements OutputStore {
           ),
         signal,
       );
-      found.push(...hits.hits.map((hit) => storedIncident(hit._source!)));
+      found.push(...hits.hits.map((hit) => hit._source!));
       after = hits.hits.length < PAGE ? undefined : (hits.hits[PAGE - 1].sort as (string | number)[]);
     } while (after !== undefined);
     return found;

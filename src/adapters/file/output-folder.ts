@@ -18,7 +18,13 @@ import type {
   StoredIncident,
 } from '../../core/delivery.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
-import { incidentToStore, isRescannedSince, replacementToStore, storedIncident } from '../../core/stored-documents.ts';
+import {
+  incidentToStore,
+  isOpenFinding,
+  isRescannedSince,
+  replacementToStore,
+  storedIncident,
+} from '../../core/stored-documents.ts';
 import { folderProblem, makeFolder, removeTemporaries, syncFolder, writeTemporary } from './durable-file.ts';
 import { fileNameOf } from './file-name.ts';
 import { LineLog } from './line-log.ts';
@@ -97,26 +103,40 @@ class OutputFolder implements OutputStore {
     });
   }
 
-  incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
-    return this.#incidentsThat(({ relaywatch }) => {
-      const { tenant: of, incident } = (relaywatch ?? {}) as { tenant?: string; incident?: { detected_at?: string } };
-      const detectedMs = Date.parse(incident?.detected_at ?? '');
-      return of === tenant && detectedMs >= fromMs && detectedMs < toMs;
-    }, signal);
+  async incidents(tenant: string, fromMs: number, toMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
+    const found = await this.#documentsThat(
+      'incident',
+      ({ relaywatch }) => {
+        const { tenant: of, incident } = (relaywatch ?? {}) as { tenant?: string; incident?: { detected_at?: string } };
+        const detectedMs = Date.parse(incident?.detected_at ?? '');
+        return of === tenant && detectedMs >= fromMs && detectedMs < toMs;
+      },
+      signal,
+    );
+    return found.map(storedIncident);
   }
 
-  rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
-    return this.#incidentsThat((stored) => isRescannedSince(stored, tenant, sinceMs), signal);
+  async rescanned(tenant: string, sinceMs: number, signal?: AbortSignal): Promise<StoredIncident[]> {
+    const isMeant = (stored: Json) => isRescannedSince(stored, tenant, sinceMs);
+    return (await this.#documentsThat('incident', isMeant, signal)).map(storedIncident);
   }
 
-  #incidentsThat(isMeant: (stored: Json) => boolean, signal?: AbortSignal): Promise<StoredIncident[]> {
+  openFindings(tenant: string, signal?: AbortSignal): Promise<Json[]> {
+    return this.#documentsThat('finding', (stored) => isOpenFinding(stored, tenant), signal);
+  }
+
+  #documentsThat(
+    kind: 'incident' | 'finding',
+    isMeant: (stored: Json) => boolean,
+    signal?: AbortSignal,
+  ): Promise<Json[]> {
     return this.#inTurn(signal, async () => {
-      const folder = path.join(this.#folder, FOLDERS.incident);
-      const found: StoredIncident[] = [];
+      const folder = path.join(this.#folder, FOLDERS[kind]);
+      const found: Json[] = [];
       for (const name of await readdir(folder)) {
         if (!name.endsWith('.json') || name.startsWith('.')) continue;
         const { stored } = await readDocument(path.join(folder, name));
-        if (stored !== null && isMeant(stored)) found.push(storedIncident(stored));
+        if (stored !== null && isMeant(stored)) found.push(stored);
       }
       return found;
     });

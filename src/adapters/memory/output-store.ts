@@ -1,7 +1,13 @@
 /** An output store that keeps its documents in memory: for tests, and as the plain statement of what a store does. */
 
 import type { DeliveryReport, IncidentWrite, OutputStore, OutputWrite, StoredIncident } from '../../core/delivery.ts';
-import { incidentToStore, isRescannedSince, replacementToStore, storedIncident } from '../../core/stored-documents.ts';
+import {
+  incidentToStore,
+  isOpenFinding,
+  isRescannedSince,
+  replacementToStore,
+  storedIncident,
+} from '../../core/stored-documents.ts';
 
 type Documents = Map<string, Record<string, unknown>>;
 
@@ -68,6 +74,12 @@ export class MemoryOutputStore implements OutputStore {
     signal?.throwIfAborted();
     const all = [...this.documents.of('incident').values()].map(copyOf);
     return all.filter(({ document }) => isRescannedSince(document, tenant, sinceMs));
+  }
+
+  async openFindings(tenant: string, signal?: AbortSignal): Promise<Record<string, unknown>[]> {
+    signal?.throwIfAborted();
+    const all = [...this.documents.of('finding').values()];
+    return structuredClone(all.filter((document) => isOpenFinding(document, tenant)));
   }
 
   async close(): Promise<void> {}

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../core/calendar.ts';
 import { type CheckpointStore, Fenced } from '../../core/checkpoint.ts';
 import type { DeadEntry, DeadEntrySink } from '../../core/dead-entries.ts';
-import type { OutputStore, OutputWrite } from '../../core/delivery.ts';
+import type { OutputStore, OutputWrite, RefusedWrite } from '../../core/delivery.ts';
 import type { LogEntry, PartitionHandler } from '../../core/envelope-log.ts';
 import { type DeadLetterCode, RelaywatchError } from '../../core/outcome.ts';
 import { DEFAULT_COMPLETENESS } from '../completeness/checks.ts';
@@ -18,7 +18,7 @@ import {
   createCompletenessMonitor,
 } from '../completeness/monitor.ts';
 import { deadEntryWrite } from './dead-letters.ts';
-import { gapFinding, refusedFinding } from './findings.ts';
+import { gapFinding, refusedFinding, tenantOf } from './findings.ts';
 import { decodeBase, encodeBase } from './state-codec.ts';
 import { TenantDetector, type TenantProfile, type TenantProgress, tenantPartName } from './tenant-detector.ts';
 
@@ -220,20 +220,32 @@ export class DetectWorker implements PartitionHandler {
         hint: 'give the pipeline a new name, or remove its state, and rescan the archive',
       });
     }
-    const { outputs, pipeline, now, onLate } = this.#options;
-    await outputs.deliver([gapFinding(pipeline, number, expected, found, now())], this.#stop.signal);
     const partition = this.#partitions.get(number);
     if (partition === undefined) return;
-    if (expected < partition.replayUntil) {
-      // Rows that were published are gone from the log, not from the world.
-      for (const [tenant, { detector }] of partition.tenants) {
-        detector.loseBefore(found);
-        await onLate(tenant, Math.max(0, detector.openFromMs));
-      }
-    }
+    await this.#lost(number, partition, expected, found);
     partition.readOffset = Math.max(partition.readOffset, found);
     partition.nextOffset = Math.max(partition.nextOffset, found);
     partition.isDirty = true;
+  }
+
+  /**
+   * Rows that were published are gone from the log, not from the world; and what was never read may have been of any
+   * tenant. A rescan finds both in the archive.
+   */
+  async #lost(number: number, partition: Partition, expected: number, found: number): Promise<void> {
+    const { outputs, pipeline, profiles, now, onLate } = this.#options;
+    const isUnread = found > partition.replayUntil;
+    const tenants = isUnread && partition.tenants.size === 0 ? profiles.keys() : partition.tenants.keys();
+    for (const tenant of [...tenants]) {
+      const detector = partition.tenants.get(tenant)?.detector;
+      const isLosing = detector?.needsBefore(found) === true;
+      if (isLosing) detector?.loseBefore(found);
+      if (!isLosing && !isUnread) continue;
+      const sinceMs = Math.max(0, detector?.openFromMs ?? 0);
+      const finding = gapFinding({ pipeline, partition: number, tenant }, { expected, found, sinceMs }, now());
+      await outputs.deliver([finding], this.#stop.signal);
+      await onLate(tenant, sinceMs);
+    }
   }
 
   /** What waits for its next minute is written now: a newer owner, if there is one already, fences it off. */
@@ -360,10 +372,7 @@ export class DetectWorker implements PartitionHandler {
       if (writes.length > 0) {
         const report = await outputs.deliver(await this.#unknownAlerts(partition, writes), this.#stop.signal);
         observer?.delivered(number, writes, report.refused.length);
-        if (report.refused.length > 0) {
-          const finding = refusedFinding(this.#options.pipeline, report.refused.length, nowMs);
-          await outputs.deliver([finding], this.#stop.signal);
-        }
+        if (report.refused.length > 0) await this.#reportRefused(report.refused, nowMs);
       }
       if (partition.isDirty || writes.length > 0 || sealed.length > 0) {
         const oldest = await this.#checkpoint(number, partition, sealed);
@@ -378,6 +387,15 @@ export class DetectWorker implements PartitionHandler {
       // Also where a newer member owns the partition: the source joins anew.
       this.#abandon(number);
       throw error;
+    }
+  }
+
+  async #reportRefused(refused: readonly RefusedWrite[], nowMs: number): Promise<void> {
+    const { outputs, pipeline } = this.#options;
+    for (const tenant of new Set(refused.map(({ write }) => tenantOf(write)))) {
+      const earlier = tenant === '' ? [] : await outputs.openFindings(tenant, this.#stop.signal);
+      const own = refused.filter(({ write }) => tenantOf(write) === tenant).map(({ write }) => write);
+      await outputs.deliver([refusedFinding({ pipeline, tenant }, own, earlier, nowMs)], this.#stop.signal);
     }
   }
 

@@ -24,8 +24,8 @@ import { machineDocument } from '../../core/live/rescan-changes.ts';
 import { SourceHours, type SourceHoursState } from '../../core/live/source-hours.ts';
 import type { DeadLetter } from '../../core/ports.ts';
 import type { RecordScratch } from '../../core/record.ts';
+import { rescanMarkOf } from '../../core/rescanned-incident.ts';
 import type { TenantSettings } from '../../core/settings.ts';
-import { rescanMarkOf } from '../../core/stored-documents.ts';
 import { TenantModel } from '../../core/tenant.ts';
 import { Walk } from '../../core/walk/walk.ts';
 import { type RowContext, RowExtractor } from '../../formats/row.ts';
@@ -143,6 +143,12 @@ export class TenantDetector {
   /** Wall time at which the last row came; null for none. */
   get lastRowAtMs(): number | null {
     return this.#lastRowAtMs;
+  }
+
+  /** Whether open days have rows in entries before `logOffset`. */
+  needsBefore(logOffset: number): boolean {
+    const oldest = this.#envelopes.oldestLogOffset;
+    return oldest !== null && oldest < logOffset;
   }
 
   /** The log has lost the entries before `logOffset`, which were to be replayed: open days are incomplete. */

@@ -5,8 +5,16 @@ import type { AppendWrite, IncidentWrite, OutputStore, OutputWrite, StoredIncide
 import type { DateOrder } from '../../core/event-time.ts';
 import type { IncidentDocument } from '../../core/incident-document.ts';
 import { alertsOf, retraction } from '../../core/live/alerts.ts';
-import { pairKey, type RescanChange, type RescannedIncident, rescanChanges } from '../../core/live/rescan-changes.ts';
+import {
+  machineDocument,
+  pairKey,
+  type RescanChange,
+  type RescannedIncident,
+  rescanChanges,
+} from '../../core/live/rescan-changes.ts';
+import { countedByDetector, goOnFrom } from '../../core/rescanned-incident.ts';
 import { incidentToStore } from '../../core/stored-documents.ts';
+import { mendedFindings } from '../detect/findings.ts';
 import type { TenantProfile } from '../detect/tenant-detector.ts';
 import type { IngestRules } from '../inputs.ts';
 import { scan } from '../scan.ts';
@@ -102,7 +110,12 @@ export async function rescan(options: RescanOptions): Promise<RescanReport> {
     const why = 'rows are in no export of the archive, or are now detected outside the time of the rescan';
     warnings.push(`${listed(unseen)}: left as stored, since ${why}`);
   }
-  if (!options.dryRun && planned.length > 0) await deliver(planned, byId(await readStored()), outputs, report, signal);
+  if (options.dryRun) return report;
+  const isStored = planned.length === 0 || (await deliver(planned, byId(await readStored()), outputs, report, signal));
+  if (isStored && options.toMs === null) {
+    const mended = mendedFindings(await outputs.openFindings(tenant, signal), fromMs, nowMs);
+    if (mended.length > 0) await outputs.deliver(mended, signal);
+  }
   return report;
 }
 
@@ -203,28 +216,49 @@ function alertsFor({ kind, ...change }: RescanChange, before: StoredIncident | n
   return alertsOf(document, kind === 'new' ? revision : 1, nowMs);
 }
 
-/** What a detector wrote since it was compared stays, and so do alerts that were written before, in whatever index. */
+/**
+ * Alerts that were written before stay, in whatever index. Where a detector wrote since it was compared, what it said
+ * meanwhile goes on from what the rescan says; it is not taken back then. True where all of it is stored.
+ */
 async function deliver(
   planned: readonly PlannedWrite[],
   stored: ReadonlyMap<string, StoredIncident>,
   outputs: OutputStore,
   report: RescanReport,
   signal?: AbortSignal,
-): Promise<void> {
-  const isStill = ({ write, before }: PlannedWrite) => stored.get(write.id)?.revision === before?.revision;
-  const overtaken = planned.filter((one) => !isStill(one)).map(({ write }) => write.id);
+): Promise<boolean> {
+  const writes: OutputWrite[] = [];
+  const overtaken: string[] = [];
+  for (const one of planned) {
+    const write = afterDetector(one, stored.get(one.write.id) ?? null);
+    if (write === null) overtaken.push(one.write.id);
+    else writes.push(write, ...one.alerts);
+  }
   if (overtaken.length > 0) {
     report.changes = report.changes.filter(({ id }) => !overtaken.includes(id));
     report.unchanged += overtaken.length;
     report.warnings.push(`${listed(overtaken)}: left as stored, since the detector has written since`);
   }
-  const writes: OutputWrite[] = planned.filter(isStill).flatMap(({ write, alerts }) => [write, ...alerts]);
-  if (writes.length === 0) return;
+  if (writes.length === 0) return false;
   const alerts = writes.filter(({ kind }) => kind === 'alert').map(({ id }) => id);
   const known = await outputs.knownAlerts(alerts, signal);
   const unknown = writes.filter(({ kind, id }) => kind !== 'alert' || !known.has(id));
   const { refused } = await outputs.deliver(unknown, signal);
   for (const { write, reason } of refused) report.warnings.push(`${write.id}: the store refuses it: ${reason}`);
+  return refused.length === 0 && overtaken.length === 0;
+}
+
+/** The write of a change where `current` is stored by now; null where the detector has the last word. */
+function afterDetector({ write, before }: PlannedWrite, current: StoredIncident | null): IncidentWrite | null {
+  if (current === null || current.revision === before?.revision) return write;
+  const { generation } = current;
+  if (write.mergedInto !== null || write.rescan === undefined) return null;
+  const counted = before === null ? undefined : countedByDetector(before);
+  const mark = { through: write.rescan.through, ...(counted === undefined ? {} : { counted }) };
+  const said = machineDocument(current);
+  const live = { ...said, relaywatch: { incident: { ...said.relaywatch.incident, ...countedByDetector(current) } } };
+  const next = goOnFrom(write.document, mark, live);
+  return next === null ? null : { ...write, generation, document: next.document };
 }
 
 function byId(stored: readonly StoredIncident[]): Map<string, StoredIncident> {

@@ -140,13 +140,13 @@ export function ledgerWrite(id: string, sequence: number, read = 3): ReplaceWrit
   };
 }
 
-export function findingWrite(id: string, sequence: number, state = 'open'): ReplaceWrite {
-  const finding = { code: 'silent_source', state, message: 'Nothing arrived for 2 hours.' };
+export function findingWrite(id: string, sequence: number, state = 'open', tenant = 'contoso'): ReplaceWrite {
+  const finding = { code: 'silent_source', subject: id, state, message: 'Nothing arrived for 2 hours.' };
   return {
     kind: 'finding',
     id,
     sequence,
-    document: { '@timestamp': iso(DETECTED_MS), relaywatch: { tenant: 'contoso', finding } },
+    document: { '@timestamp': iso(DETECTED_MS), relaywatch: { tenant, finding } },
   };
 }
 
@@ -395,6 +395,21 @@ export function describeOutputStoreContract(
       expect(await ids(endMs + 1)).toEqual([open.id]);
     });
 
+    test('findings of a tenant that are open are found, however many', async () => {
+      const open = Array.from({ length: 300 }, () => findingWrite(newId(), 1));
+      const others = [findingWrite(newId(), 1, 'closed'), findingWrite(newId(), 1, 'open', 'fabrikam')];
+      await store.deliver([...open, ...others]);
+      const ids = async () =>
+        (await under.another.openFindings('contoso')).map(
+          ({ relaywatch }) => (relaywatch as { finding: { subject: string } }).finding.subject,
+        );
+      expect((await ids()).sort()).toEqual(open.map(({ id }) => id).sort());
+      await store.deliver(open.slice(1).map(({ id }) => findingWrite(id, 2, 'closed')));
+      expect(await under.another.openFindings('contoso')).toEqual([
+        expect.objectContaining({ relaywatch: expect.objectContaining({ tenant: 'contoso', sequence: 1 }) }),
+      ]);
+    });
+
     test('nothing is begun once the signal aborted', async () => {
       const signal = AbortSignal.abort(new Error('stopping'));
       await expect(store.deliver([alertWrite(newId())], signal)).rejects.toThrow('stopping');
@@ -402,6 +417,7 @@ export function describeOutputStoreContract(
       await expect(store.knownAlerts(['a'], signal)).rejects.toThrow('stopping');
       await expect(store.incidents('contoso', 0, 1, signal)).rejects.toThrow('stopping');
       await expect(store.rescanned('contoso', 0, signal)).rejects.toThrow('stopping');
+      await expect(store.openFindings('contoso', signal)).rejects.toThrow('stopping');
       expect((await under.documents('alert')).size).toBe(0);
     });
 

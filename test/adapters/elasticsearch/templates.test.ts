@@ -78,7 +78,14 @@ describe('the mappings have every field', () => {
   });
 
   test('of findings and dead letters', () => {
-    expect(unmapped('finding', replacementToStore(gapFinding('detect', 0, 1, 2, 0)))).toEqual([]);
+    expect(
+      unmapped(
+        'finding',
+        replacementToStore(
+          gapFinding({ pipeline: 'detect', partition: 0, tenant: 'contoso' }, { expected: 1, found: 2, sinceMs: 0 }, 0),
+        ),
+      ),
+    ).toEqual([]);
     const layout = {
       format: 'x',
       encoding: 'utf-8',

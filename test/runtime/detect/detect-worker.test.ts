@@ -66,7 +66,7 @@ beforeAll(async () => {
 /** A detector that is handed envelopes, and may be killed at any moment: only what it saved is left. */
 class Subject {
   readonly checkpoints = createMemoryCheckpoints();
-  readonly outputs = new MemoryOutputStore();
+  readonly outputs: MemoryOutputStore;
   /** Called before every delivery. */
   beforeDelivery: (writes: readonly OutputWrite[]) => void = () => {};
   afterDelivery: (writes: readonly OutputWrite[]) => void = () => {};
@@ -78,6 +78,10 @@ class Subject {
   #generation = 0;
   #worker: DetectWorker | null = null;
   #next = 0;
+
+  constructor(outputs = new MemoryOutputStore()) {
+    this.outputs = outputs;
+  }
 
   append(sent: readonly Envelope[]): void {
     for (const envelope of sent) {
@@ -107,6 +111,7 @@ class Subject {
         knownAlerts: (ids, signal) => this.outputs.knownAlerts(ids, signal),
         incidents: (tenant, fromMs, toMs, signal) => this.outputs.incidents(tenant, fromMs, toMs, signal),
         rescanned: (tenant, sinceMs, signal) => this.outputs.rescanned(tenant, sinceMs, signal),
+        openFindings: (tenant, signal) => this.outputs.openFindings(tenant, signal),
         close: async () => {},
       },
       now: () => this.clockMs,
@@ -343,6 +348,54 @@ describe('a detector worker', () => {
     subject.kill();
     await subject.idle();
     expect(subject.incidents()).toEqual(published);
+  });
+
+  it('asks for a rescan of rows that the log lost before they were read', async () => {
+    const subject = new Subject();
+    subject.append(envelopes[0]);
+    await subject.idle();
+    const read = subject.log.length;
+    subject.append(envelopes[1]);
+    const { openPairs } = (await subject.worker()).tenants()[0];
+    await (await subject.worker()).gap(0, read, subject.log.length);
+    subject.skipTo(subject.log.length);
+    expect(subject.late).toHaveLength(1);
+    expect(await subject.outputs.openFindings('contoso')).toMatchObject([
+      { relaywatch: { finding: { code: 'log_gap' } } },
+    ]);
+    // What was read stays as it is.
+    expect((await subject.worker()).tenants()[0].openPairs).toBe(openPairs);
+    await subject.idle();
+    subject.kill();
+    expect(await subject.replayFrom()).toBe(0);
+  });
+
+  it('says which days are to be rescanned where the store refuses documents', async () => {
+    const documents = new MemoryOutputStore().documents;
+    const subject = new Subject(
+      new MemoryOutputStore(documents, { refuse: ({ kind }) => (kind === 'incident' ? 'no' : null) }),
+    );
+    subject.append(envelopes.flat());
+    await subject.idle();
+    const [{ relaywatch }] = await subject.outputs.openFindings('contoso');
+    const [first] = expected;
+    expect(relaywatch).toMatchObject({ finding: { code: 'documents_refused', since: first['@timestamp'] } });
+    // Refused again later, the earlier ones are still to be mended.
+    subject.clockMs += 60_000;
+    const later = new Date(Date.parse(first.event.end) + 1000).toISOString().slice(0, 19);
+    const row = { ...relayRows(1)[0], received: later };
+    subject.append(
+      await envelopesOf(
+        traceCsv(
+          Array.from({ length: 9 }, () => row),
+          90_000,
+        ),
+      ),
+    );
+    await subject.idle();
+    expect((await subject.outputs.openFindings('contoso'))[0].relaywatch).toMatchObject({
+      finding: { since: first['@timestamp'] },
+    });
   });
 
   it('ends, and does not take back, what a changed list of domains would not find', async () => {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryOutputStore } from '../../../src/adapters/memory/output-store.ts';
 import { readAcceptedDomains } from '../../../src/config/accepted-domains.ts';
+import { findingWrite, gapFinding, lateRowsFinding } from '../../../src/runtime/detect/findings.ts';
 import { type RescanOptions, type RescanProfile, rescan } from '../../../src/runtime/rescan/rescan.ts';
 
 const EXPORTS = 'examples/contoso/exports';
@@ -129,6 +130,54 @@ describe('a rescan', () => {
     await run(files, { profile: other });
     expect(alerts('opened')).toEqual([1, 2]);
     expect(alerts('retracted')).toEqual([1, 3]);
+  });
+
+  it('closes the findings that it mends', async () => {
+    const dayMs = 86_400_000;
+    const late = (day: number, atMs: number) => lateRowsFinding('contoso', day * dayMs, atMs);
+    const gap = gapFinding(
+      { pipeline: 'test', partition: 0, tenant: 'contoso' },
+      { expected: 3, found: 5, sinceMs: 20_000 * dayMs },
+      NOW_MS - 1,
+    );
+    // Of days before, of another kind, and of rows that came while the rescan ran.
+    const others = [
+      late(19_999, NOW_MS - 1),
+      findingWrite({ code: 'silent_source', subject: 'x', tenant: 'contoso', state: 'open', message: '' }, NOW_MS - 1),
+      late(20_001, NOW_MS),
+    ];
+    await outputs.deliver([late(20_000, NOW_MS - 1), gap, ...others]);
+    const open = async () => (await outputs.openFindings('contoso')).length;
+    await run(files, { fromMs: 20_000 * dayMs, dryRun: true });
+    await run(files, { fromMs: 20_000 * dayMs, toMs: NOW_MS });
+    expect(await open()).toBe(5);
+    await run(files, { fromMs: 20_000 * dayMs });
+    const left = (await outputs.openFindings('contoso')).map(({ relaywatch }) => relaywatch);
+    expect(left).toHaveLength(3);
+    expect(left).toMatchObject(others.map(({ document }) => document.relaywatch));
+  });
+
+  it('goes on from what the detector has written while it ran', async () => {
+    await run();
+    const [{ relaywatch }] = stored();
+    const { recipients } = relaywatch.incident;
+    relaywatch.generation = 7;
+    delete (relaywatch as { rescan?: unknown }).rescan;
+    relaywatch.incident.recipients -= 50;
+    const exports = async () => {
+      const [now] = stored() as unknown as { event: { end: string }; relaywatch: Stored['relaywatch'] }[];
+      now.relaywatch.incident.recipients += 7;
+      now.relaywatch.revision++;
+      now.event.end = '2026-06-30T00:00:00.000Z';
+      return files.map((file) => ({ path: file, dateOrder: null }));
+    };
+    expect((await run(files, { exports })).changes).toMatchObject([{ kind: 'changed' }]);
+    expect(stored()[0].relaywatch).toMatchObject({
+      generation: 7,
+      incident: { recipients: recipients + 7 },
+      rescan: { counted: { recipients: recipients - 43 } },
+    });
+    expect(stored()[0]).toMatchObject({ event: { end: '2026-06-30T00:00:00.000Z' } });
   });
 
   it('keeps what the detector has written while it ran', async () => {
