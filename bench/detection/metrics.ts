@@ -1,73 +1,118 @@
-/** The numbers most scenarios report. */
+/** The numbers that scenarios report. */
 
-import type { AttackOutcome, Metric, QuietOutcome, TrialOutcome } from './scenario.ts';
+import { SEVERITY_NUMBERS } from '../../src/core/incident-document.ts';
+import type { AttackOutcome, Bound, LookAlikeOutcome, Metric, QuietOutcome, TrialOutcome } from './scenario.ts';
 import { bootstrap, mean, median, quantile } from './statistics.ts';
 
-function attacksOf(outcomes: readonly TrialOutcome[]): AttackOutcome[] {
-  return outcomes.flatMap((outcome) => outcome.attacks);
+/** What is promised, and what is aimed at. */
+export interface Promised {
+  gate?: number;
+  goal?: number;
 }
 
-export interface AttackGates {
-  recall?: number;
-  leakMedian?: number;
-  leakP95?: number;
-  incidents?: number;
-  firstContributor?: number;
+export interface AttackBounds {
+  recall?: Promised;
+  leakMedian?: Promised;
+  leakP95?: Promised;
+  type?: Promised;
+  firstContributor?: Promised;
+  incidents?: Promised;
+  /** Share of attacks found that are of high severity or above. */
+  severe?: Promised;
+  /** Leak (95th percentile) as a share of Microsoft's limit for a tenant of 100 licences. */
+  limitShare?: Promised;
+}
+
+/** External recipients in 24 hours that Microsoft allows a tenant of 100 licences. */
+const LIMIT_OF_100_LICENSES = 22_059;
+
+function exact(value: number): Metric['interval'] {
+  return { value, low: value, high: value };
+}
+
+function boundsOf(kind: Bound['kind'], promised: Promised | undefined): Pick<Metric, 'gate' | 'goal'> {
+  return {
+    gate: promised?.gate === undefined ? undefined : { kind, bound: promised.gate },
+    goal: promised?.goal === undefined ? undefined : { kind, bound: promised.goal },
+  };
 }
 
 /** Recall, leak, and whether the right thing was said. Missed attacks leak all they sent. */
-export function attackMetrics(outcomes: readonly TrialOutcome[], gates: AttackGates): Metric[] {
-  const attacks = attacksOf(outcomes);
-  const share = (test: (attack: AttackOutcome) => boolean) => (sample: readonly AttackOutcome[]) =>
-    mean(sample.map((attack) => (test(attack) ? 1 : 0)));
+export function attackMetrics(outcomes: readonly TrialOutcome[], bounds: AttackBounds): Metric[] {
+  const attacks = outcomes.flatMap((outcome) => outcome.attacks);
   const found = attacks.filter((attack) => attack.detected);
-  const leaks = (statistic: (numbers: readonly number[]) => number) => (sample: readonly AttackOutcome[]) =>
-    statistic(sample.map((attack) => (attack.detected ? attack.leak : attack.recipients)));
-  const metric = (name: string, interval: Metric['interval'], kind: 'max' | 'min', bound?: number): Metric => ({
+  const shareOf = (test: (attack: AttackOutcome) => boolean) => (sample: readonly AttackOutcome[]) =>
+    mean(sample.map((attack) => (test(attack) ? 1 : 0)));
+  const leakOf = (attack: AttackOutcome): number => (attack.detected ? attack.leak : attack.recipients);
+  const leaks = (share: number) => (sample: readonly AttackOutcome[]) => quantile(sample.map(leakOf), share);
+  const least = (name: string, interval: Metric['interval'], promised?: Promised): Metric => ({
     name,
     interval,
-    gate: bound === undefined ? undefined : { kind, bound },
+    ...boundsOf('min', promised),
   });
+  const most = (name: string, interval: Metric['interval'], promised?: Promised): Metric => ({
+    name,
+    interval,
+    ...boundsOf('max', promised),
+  });
+  const minutes = (numbers: readonly number[]): number => median(numbers) / 60_000;
   return [
-    metric('attacks', { value: attacks.length, low: attacks.length, high: attacks.length }, 'min'),
-    metric(
+    most('attacks', exact(attacks.length)),
+    least(
       'recall',
       bootstrap(
         attacks,
-        share((attack) => attack.detected),
+        shareOf((attack) => attack.detected),
       ),
-      'min',
-      gates.recall,
+      bounds.recall,
     ),
-    metric('leak, median [recipients]', bootstrap(attacks, leaks(median)), 'max', gates.leakMedian),
-    metric(
-      'leak, 95th percentile [recipients]',
-      bootstrap(
-        attacks,
-        leaks((numbers) => quantile(numbers, 0.95)),
-      ),
-      'max',
-      gates.leakP95,
+    most('leak, median [recipients]', bootstrap(attacks, leaks(0.5)), bounds.leakMedian),
+    most('leak, 95th percentile [recipients]', bootstrap(attacks, leaks(0.95)), bounds.leakP95),
+    most(
+      'leak as a share of the limit of 100 licences, 95th percentile',
+      bootstrap(attacks, (sample) => leaks(0.95)(sample) / LIMIT_OF_100_LICENSES),
+      bounds.limitShare,
     ),
-    metric(
+    most(
       'delay, median [minutes]',
-      bootstrap(found, (sample) => median(sample.map((attack) => attack.delayMs / 60_000))),
-      'max',
+      bootstrap(found, (sample) => minutes(sample.map((attack) => attack.delayMs))),
     ),
-    metric(
-      'incidents an attack',
-      bootstrap(attacks, (sample) => mean(sample.map((attack) => attack.incidents))),
-      'max',
-      gates.incidents,
+    most(
+      'onset off by, median [minutes]',
+      bootstrap(found, (sample) => minutes(sample.map((attack) => Math.abs(attack.onsetErrorMs)))),
     ),
-    metric(
+    least(
+      'type right',
+      bootstrap(
+        found,
+        shareOf((attack) => attack.typeRight),
+      ),
+      bounds.type,
+    ),
+    least(
+      'high severity or above',
+      bootstrap(
+        found,
+        shareOf((attack) => attack.severity >= SEVERITY_NUMBERS[2]),
+      ),
+      bounds.severe,
+    ),
+    least(
       'first contributor right',
       bootstrap(
         found,
-        share((attack) => attack.firstContributorRight),
+        shareOf((attack) => attack.firstContributorRight),
       ),
-      'min',
-      gates.firstContributor,
+      bounds.firstContributor,
+    ),
+    most(
+      'incidents an attack',
+      bootstrap(found, (sample) => mean(sample.map((one) => one.incidents))),
+      bounds.incidents,
+    ),
+    most(
+      'notifications an attack',
+      bootstrap(found, (sample) => mean(sample.map((one) => one.notifications))),
     ),
   ];
 }
@@ -75,9 +120,14 @@ export function attackMetrics(outcomes: readonly TrialOutcome[], gates: AttackGa
 /** How often each type was given, as text for the report. */
 export function typeCounts(outcomes: readonly TrialOutcome[]): string {
   const counts = new Map<string, number>();
-  for (const attack of attacksOf(outcomes)) {
-    const name = attack.detected ? attack.type : attack.family === '' ? 'missed' : `wrong family: ${attack.family}`;
+  const add = (name: string): void => {
     counts.set(name, (counts.get(name) ?? 0) + 1);
+  };
+  for (const { attacks, lookAlike } of outcomes) {
+    for (const attack of attacks) {
+      add(attack.detected ? attack.type : attack.family === '' ? 'missed' : `wrong family: ${attack.family}`);
+    }
+    for (const type of lookAlike?.types ?? []) add(type);
   }
   return [...counts.entries()]
     .sort((a, b) => b[1] - a[1])
@@ -85,33 +135,91 @@ export function typeCounts(outcomes: readonly TrialOutcome[]): string {
     .join(', ');
 }
 
+export interface LookAlikeBounds {
+  /** Incidents of an occurrence that are tolerated; told apart from the trials that have more. */
+  most: number;
+  /** Right names are part of the promise. */
+  byName: boolean;
+  /** An analyst has called the first one benign: none may follow. */
+  labelled: boolean;
+}
+
+/** Incidents about something harmless, and what they were called. */
+export function lookAlikeMetrics(outcomes: readonly TrialOutcome[], bounds: LookAlikeBounds): Metric[] {
+  const trials = outcomes.flatMap((outcome) => outcome.lookAlike ?? []);
+  const told = trials.filter((trial) => trial.types.length > 0);
+  const share = (sample: readonly LookAlikeOutcome[], test: (trial: LookAlikeOutcome) => boolean): number =>
+    mean(sample.map((trial) => (test(trial) ? 1 : 0)));
+  const later = (trial: LookAlikeOutcome): number => trial.incidents.slice(1).reduce((sum, count) => sum + count, 0);
+  const metrics: Metric[] = [
+    { name: 'trials', interval: exact(trials.length) },
+    {
+      name: 'incidents of the first occurrence',
+      interval: bootstrap(trials, (sample) => mean(sample.map((trial) => trial.incidents[0]))),
+    },
+    {
+      name: `share of trials with more than ${bounds.most} of an occurrence`,
+      interval: bootstrap(trials, (sample) => share(sample, (one) => Math.max(...one.incidents) > bounds.most)),
+      gate: { kind: 'max', bound: 0.05 },
+      goal: { kind: 'max', bound: 0 },
+    },
+    {
+      name: 'share of trials called an attack',
+      interval: bootstrap(trials, (sample) => share(sample, (trial) => trial.calledAttack)),
+      gate: { kind: 'max', bound: 0 },
+    },
+    {
+      name: 'share above low severity',
+      interval: bootstrap(trials, (sample) => share(sample, (trial) => trial.severity > SEVERITY_NUMBERS[0])),
+      goal: { kind: 'max', bound: 0 },
+    },
+  ];
+  if (trials.some((trial) => trial.incidents.length > 1)) {
+    metrics.push({
+      name: bounds.labelled ? 'repeats after a benign label, a trial' : 'repeats without a label, a trial',
+      interval: bootstrap(trials, (sample) => mean(sample.map(later))),
+      gate: bounds.labelled ? { kind: 'max', bound: 0 } : undefined,
+    });
+  }
+  if (bounds.byName) {
+    metrics.push(
+      { name: 'told', interval: bootstrap(trials, (sample) => share(sample, (trial) => trial.types.length > 0)) },
+      {
+        name: 'called by its name',
+        interval: bootstrap(told, (sample) => share(sample, (trial) => trial.typesRight)),
+        gate: { kind: 'min', bound: 0.9 },
+        goal: { kind: 'min', bound: 0.98 },
+      },
+    );
+  }
+  return metrics;
+}
+
 const FAMILIES = ['unregistered', 'bulk', 'limit', 'blocked'] as const;
 
-export interface QuietGates {
+export interface QuietBounds {
   /** Incidents of a family per tenant-month after the learning days. */
-  unregistered?: number;
-  allFamilies?: number;
+  unregistered?: Promised;
+  allFamilies?: Promised;
   /** Incidents of all families while learning, of the worst tenant. */
-  learningWorst?: number;
-  daysInAlarm?: number;
+  learningWorst?: Promised;
+  daysInAlarm?: Promised;
 }
 
 /** False incidents per tenant-month, by family, after the learning days and in them. */
-export function quietMetrics(outcomes: readonly TrialOutcome[], gates: QuietGates): Metric[] {
-  const tenants = outcomes.map((outcome) => outcome.quiet);
+export function quietMetrics(tenants: readonly QuietOutcome[], bounds: QuietBounds): Metric[] {
   const total = (counts: Record<string, number>): number =>
     Object.values(counts).reduce((sum, count) => sum + count, 0);
   const rate = (count: (tenant: QuietOutcome) => number) => (sample: readonly QuietOutcome[]) => {
     const months = sample.reduce((sum, tenant) => sum + tenant.months, 0);
     return sample.reduce((sum, tenant) => sum + count(tenant), 0) / months;
   };
-  const months = tenants.reduce((sum, tenant) => sum + tenant.months, 0);
-  const exact = (value: number) => ({ value, low: value, high: value });
-  const atMost = (bound: number | undefined): Metric['gate'] =>
-    bound === undefined ? undefined : { kind: 'max', bound };
   const metrics: Metric[] = [
     { name: 'tenants', interval: exact(tenants.length) },
-    { name: 'tenant-months after learning', interval: exact(months) },
+    {
+      name: 'tenant-months after learning',
+      interval: exact(tenants.reduce((sum, tenant) => sum + tenant.months, 0)),
+    },
     { name: 'rows a day', interval: bootstrap(tenants, (sample) => mean(sample.map((tenant) => tenant.rowsPerDay))) },
   ];
   for (const family of FAMILIES) {
@@ -123,7 +231,7 @@ export function quietMetrics(outcomes: readonly TrialOutcome[], gates: QuietGate
         tenants,
         rate((tenant) => tenant.after[family] ?? 0),
       ),
-      gate: family === 'unregistered' ? atMost(gates.unregistered) : undefined,
+      ...boundsOf('max', family === 'unregistered' ? bounds.unregistered : undefined),
     });
   }
   metrics.push(
@@ -133,7 +241,7 @@ export function quietMetrics(outcomes: readonly TrialOutcome[], gates: QuietGate
         tenants,
         rate((tenant) => total(tenant.after)),
       ),
-      gate: atMost(gates.allFamilies),
+      ...boundsOf('max', bounds.allFamilies),
     },
     {
       name: 'incidents while learning, mean of tenants',
@@ -142,13 +250,44 @@ export function quietMetrics(outcomes: readonly TrialOutcome[], gates: QuietGate
     {
       name: 'incidents while learning, worst tenant',
       interval: bootstrap(tenants, (sample) => Math.max(...sample.map((tenant) => total(tenant.learning)))),
-      gate: atMost(gates.learningWorst),
+      ...boundsOf('max', bounds.learningWorst),
     },
     {
       name: 'share of days in alarm',
       interval: bootstrap(tenants, (sample) => mean(sample.map((tenant) => tenant.daysInAlarm))),
-      gate: atMost(gates.daysInAlarm),
+      ...boundsOf('max', bounds.daysInAlarm),
+    },
+    {
+      name: 'share of days in alarm, worst tenant',
+      interval: bootstrap(tenants, (sample) => Math.max(...sample.map((tenant) => tenant.daysInAlarm))),
     },
   );
   return metrics;
+}
+
+/** What quiet tenants are held to, by `quietAs` of their kind. */
+export const QUIET_BOUNDS: Record<string, QuietBounds> = {
+  '10': quietBounds(0.2, 0.05),
+  '300': quietBounds(0.3, 0.1),
+  '1k': quietBounds(0.4, 0.1),
+  '10k': quietBounds(1.5, 0.3),
+  '100k': quietBounds(2, 0.5),
+  growing: { allFamilies: { gate: 0.5, goal: 0.2 }, learningWorst: { gate: 3, goal: 1 } },
+  forwarding: {
+    unregistered: { gate: 0.4, goal: 0.1 },
+    learningWorst: { gate: 3, goal: 1 },
+    daysInAlarm: { gate: 0.25, goal: 0.05 },
+  },
+  hybrid: quietBounds(0.3, 0.1),
+  'real mail': { unregistered: { gate: 0.3, goal: 0.05 } },
+  'real mail, way in hidden': { unregistered: { gate: 0.4 } },
+};
+
+function quietBounds(gate: number, goal: number): QuietBounds {
+  return {
+    unregistered: { gate: 0.3, goal: 0.05 },
+    allFamilies: { gate, goal },
+    learningWorst: { gate: 3, goal: 1 },
+    daysInAlarm: { gate: 0.25, goal: 0.05 },
+  };
 }

@@ -45,10 +45,11 @@ export interface AttackTruth {
   kind: 'relay' | 'mailbox';
   startMs: number;
   endMs: number;
-  /** IP the mail comes from; empty for a mailbox. */
-  source: string;
+  /** IPs the mail comes from; none for mailboxes. */
+  sources: string[];
   connector: string;
-  mailbox: string;
+  /** Mailboxes that were taken over; none for a relay. */
+  mailboxes: string[];
   domains: string[];
   /** Attack recipients in order of time. */
   pairs: { timeMs: number; traceId: string; recipient: string }[];

@@ -138,7 +138,7 @@ function scaled(dispersion: Dispersion, by: number): Dispersion {
 class World {
   readonly options: WorldOptions;
   readonly random: Random;
-  readonly messages: TrafficMessage[] = [];
+  private messages: TrafficMessage[] = [];
   readonly tenant: string;
   readonly acceptedDomains: string[];
   readonly utcOffsetMs: number;
@@ -260,7 +260,8 @@ class World {
     }
   }
 
-  run(): void {
+  /** The messages of one day after the other, each day sorted; the last day is cut at midnight. */
+  *days(): Generator<TrafficMessage[]> {
     const { options } = this;
     const wild = this.wildness;
     const common = new Modulation(this.random.fork('common'), scaled(COMMON, wild));
@@ -300,10 +301,20 @@ class World {
       this.writeListStorms(random, day, dayMs, outsideRate);
       this.writeNewsletters(random, day, dayMs);
       for (const server of options.hybrid ?? []) this.writeHybrid(random, dayMs, server, officeRate);
+      // Conversations run on into later days, and a local morning may lie on the day before: one day's lag.
+      if (day > 0) yield this.takeBefore(dayMs);
     }
-    sortByTime(this.messages);
-    const endMs = options.startMs + options.days * DAY_MS;
-    while (this.messages.length > 0 && this.messages[this.messages.length - 1].timeMs >= endMs) this.messages.pop();
+    if (options.days > 0) yield this.takeBefore(options.startMs + options.days * DAY_MS);
+  }
+
+  /** Takes out what was written before a time, in order. */
+  private takeBefore(timeMs: number): TrafficMessage[] {
+    const taken: TrafficMessage[] = [];
+    const kept: TrafficMessage[] = [];
+    for (const message of this.messages) (message.timeMs < timeMs ? taken : kept).push(message);
+    this.messages = kept;
+    sortByTime(taken);
+    return taken;
   }
 
   private newWeek(random: Random): void {
@@ -745,25 +756,41 @@ export interface Background {
   hybrid: HybridServer[];
 }
 
-/** The tenant's ordinary mail. The same options give the same messages, byte for byte. */
-export function generateBackground(options: WorldOptions): Background {
+/** A tenant's ordinary mail, day by day, for tenants too large to be held whole. */
+export interface BackgroundStream {
+  tenant: string;
+  acceptedDomains: string[];
+  mailboxes: Background['mailboxes'];
+  hybrid: HybridServer[];
+  /** Sorted messages of one day after the other. */
+  days: Generator<TrafficMessage[]>;
+}
+
+/** The messages of all days are those of `generateBackground`. */
+export function streamBackground(options: WorldOptions): BackgroundStream {
   const world = new World(options);
-  world.run();
-  const attacks: AttackTruth[] = [];
   return {
-    traffic: {
-      seed: options.seed,
-      tenant: world.tenant,
-      acceptedDomains: world.acceptedDomains,
-      startMs: options.startMs,
-      days: options.days,
-      messages: world.messages,
-      attacks,
-    },
+    tenant: world.tenant,
+    acceptedDomains: world.acceptedDomains,
     mailboxes: world.mailboxes.map((mailbox) => ({
       address: mailbox.address,
       forwardsTo: mailbox.forward?.targets.map((target) => target.address) ?? [],
     })),
     hybrid: options.hybrid ?? [],
+    days: world.days(),
+  };
+}
+
+/** The tenant's ordinary mail. The same options give the same messages, byte for byte. */
+export function generateBackground(options: WorldOptions): Background {
+  const { tenant, acceptedDomains, mailboxes, hybrid, days } = streamBackground(options);
+  const messages: TrafficMessage[] = [];
+  for (const day of days) for (const message of day) messages.push(message);
+  const attacks: AttackTruth[] = [];
+  const { seed, startMs } = options;
+  return {
+    traffic: { seed, tenant, acceptedDomains, startMs, days: options.days, messages, attacks },
+    mailboxes,
+    hybrid,
   };
 }

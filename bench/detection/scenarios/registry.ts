@@ -1,14 +1,14 @@
 /** All scenarios, in the order of the report. */
 
 import type { Scenario } from '../scenario.ts';
+import { LOOK_ALIKE_SCENARIOS } from './look-alikes.ts';
 import { MAILBOX_SCENARIOS } from './mailbox.ts';
-import { QUIET_SCENARIOS } from './quiet.ts';
-import { REAL_TRACE_SCENARIOS } from './real-traces.ts';
 import { RELAY_SCENARIOS } from './relay.ts';
+import { SITUATION_SCENARIOS } from './situations.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
-  ...QUIET_SCENARIOS,
-  ...REAL_TRACE_SCENARIOS,
   ...RELAY_SCENARIOS,
   ...MAILBOX_SCENARIOS,
+  ...SITUATION_SCENARIOS,
+  ...LOOK_ALIKE_SCENARIOS,
 ];

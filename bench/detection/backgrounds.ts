@@ -1,0 +1,309 @@
+/**
+ * The tenants of the evaluation: generated ones of several sizes and habits, and real mail traces. A
+ * background has no attack; scenarios branch off from it.
+ */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { defaultTracesFolder, TRACES, type TraceName } from '../traces/trace.ts';
+import { traceTraffic } from '../traces/trace-traffic.ts';
+import { DAY_MS, HOUR_MS, type Traffic, type TrafficMessage } from '../traffic/message.ts';
+import { Random } from '../traffic/random.ts';
+import { type Background, type HybridServer, streamBackground, type WorldOptions } from '../traffic/world.ts';
+
+/** Which backgrounds are summed up in one line of the report. */
+export type Pool = 'generated' | 'real' | 'newsletter' | '10k' | '100k';
+
+export interface OpenBackground {
+  kind: BackgroundKind;
+  seed: string;
+  tenant: string;
+  acceptedDomains: string[];
+  /** Accepted too, but nobody has written from it or to it. */
+  unusedDomain: string;
+  startMs: number;
+  /** Time of the tenant's first rows, roughly. */
+  firstMs: number;
+  days: number;
+  mailboxes: Background['mailboxes'];
+  hybrid: HybridServer[];
+  /** Sorted messages of one day after the other, to be read once. */
+  stream: Iterator<readonly TrafficMessage[]>;
+}
+
+export interface BackgroundKind {
+  id: string;
+  title: string;
+  pool: Pool;
+  days: number;
+  /** Attacks of one scenario on one background. */
+  trialsEach: number;
+  /** Backgrounds in the quick profile. */
+  quickGroups: number;
+  /** What false incidents are held to, per tenant-month; the report pools kinds of equal `quietAs`. */
+  quietAs: string;
+  /** Whether its rates stay the same: days in alarm are promised for these. */
+  stationary: boolean;
+  /** Null where its data is missing here. */
+  open(seed: string): OpenBackground | null;
+}
+
+/** Monday. */
+const FIRST_START_MS = Date.UTC(2025, 8, 1);
+
+/** Servers send little: what is theirs grows slower than the tenant. */
+function quietServer(random: Random, rowsPerDay: number): HybridServer {
+  return {
+    ip: `192.0.2.${random.integer(10, 60)}`,
+    connector: random.pick(['Inbound from DC1', 'Hybrid inbound', 'On-premises relay', 'Inbound from 5f1e7a52']),
+    applicationRowsPerDay: Math.min(rowsPerDay / 5, 4 + Math.sqrt(rowsPerDay)),
+    foreignRowsPerDay: random.between(1, 6),
+  };
+}
+
+function* afterFirstHour(days: Generator<TrafficMessage[]>, firstMs: number): Generator<TrafficMessage[]> {
+  for (const day of days) {
+    yield day.length > 0 && day[0].timeMs < firstMs ? day.filter((message) => message.timeMs >= firstMs) : day;
+  }
+}
+
+interface GeneratedOptions {
+  id: string;
+  title: string;
+  rowsPerDay: number;
+  pool?: Pool;
+  days?: number;
+  trialsEach?: number;
+  quickGroups?: number;
+  quietAs?: string;
+  stationary?: boolean;
+  world?: (random: Random) => Partial<WorldOptions>;
+}
+
+/** A holiday or two in a row now and then, at any time. */
+function someHolidays(random: Random, days: number): number[] {
+  const holidays: number[] = [];
+  for (let index = random.poisson(days / 40); index > 0; index--) {
+    const first = random.integer(0, days - 1);
+    for (let day = 0; day < random.pick([1, 1, 2, 4]); day++) holidays.push(first + day);
+  }
+  return holidays;
+}
+
+function generated(options: GeneratedOptions): BackgroundKind {
+  const days = options.days ?? 118;
+  const kind: BackgroundKind = {
+    id: options.id,
+    title: options.title,
+    pool: options.pool ?? 'generated',
+    days,
+    trialsEach: options.trialsEach ?? 2,
+    quickGroups: options.quickGroups ?? 6,
+    quietAs: options.quietAs ?? options.id,
+    stationary: options.stationary ?? true,
+    open: (seed) => {
+      const random = new Random(`tenant/${options.id}/${seed}`);
+      const startMs = FIRST_START_MS + random.integer(0, 6) * DAY_MS;
+      const firstMs = startMs + random.integer(0, 23) * HOUR_MS;
+      const server = quietServer(random, options.rowsPerDay);
+      const world = streamBackground({
+        seed: `${options.id}/${seed}`,
+        startMs,
+        days,
+        rowsPerDay: options.rowsPerDay,
+        wildness: random.between(0.6, 1.5),
+        hybrid: random.chance(0.5) ? [server] : [],
+        holidays: someHolidays(random, days),
+        ...options.world?.(random),
+      });
+      const { tenant, acceptedDomains, mailboxes, hybrid } = world;
+      const unusedDomain = `${tenant}-group.example`;
+      return {
+        kind,
+        seed: `${options.id}/${seed}`,
+        tenant,
+        acceptedDomains: [...acceptedDomains, unusedDomain],
+        unusedDomain,
+        startMs,
+        firstMs,
+        days,
+        mailboxes,
+        hybrid,
+        stream: afterFirstHour(world.days, firstMs),
+      };
+    },
+  };
+  return kind;
+}
+
+/** Mailboxes of a trace and where they forward to, read off its messages. */
+function mailboxesOf(traffic: Traffic): Background['mailboxes'] {
+  const domain = `@${traffic.acceptedDomains[0]}`;
+  const forwardsTo = new Map<string, Set<string>>();
+  for (const message of traffic.messages) {
+    if (message.sender.endsWith(domain)) forwardsTo.set(message.sender, forwardsTo.get(message.sender) ?? new Set());
+    for (const { address } of message.recipients) {
+      const local = address.slice(0, address.lastIndexOf('@'));
+      if (address.endsWith(domain)) forwardsTo.set(address, forwardsTo.get(address) ?? new Set());
+      else if (address.endsWith('@freemail.example.com')) {
+        const mailbox = `${local}${domain}`;
+        forwardsTo.set(mailbox, (forwardsTo.get(mailbox) ?? new Set()).add(address));
+      }
+    }
+  }
+  return [...forwardsTo].map(([address, targets]) => ({ address, forwardsTo: [...targets] }));
+}
+
+function* byDay(messages: readonly TrafficMessage[], startMs: number, days: number): Generator<TrafficMessage[]> {
+  let next = 0;
+  while (next < messages.length && messages[next].timeMs < startMs) next++;
+  for (let day = 0; day < days; day++) {
+    const endMs = startMs + (day + 1) * DAY_MS;
+    const first = next;
+    while (next < messages.length && messages[next].timeMs < endMs) next++;
+    yield messages.slice(first, next);
+  }
+}
+
+const TRACE_TEXTS = new Map<string, string | null>();
+
+function traceText(file: string): string | null {
+  let text = TRACE_TEXTS.get(file);
+  if (text === undefined) {
+    const path = join(defaultTracesFolder(), file);
+    text = existsSync(path) ? readFileSync(path, 'utf8') : null;
+    if (text === null) process.stderr.write(`skipped: ${path} is missing\n`);
+    TRACE_TEXTS.set(file, text);
+  }
+  return text;
+}
+
+/** Real mail from a random day of the trace on; each seed has other forwarding mailboxes, 3 to 24. */
+function real(name: TraceName, id: string, wayInVisible: boolean, quickGroups: number): BackgroundKind {
+  const trace = TRACES.find((one) => one.name === name) as (typeof TRACES)[number];
+  const kind: BackgroundKind = {
+    id: wayInVisible ? id : `${id}-hidden`,
+    title: `real mail (${name})${wayInVisible ? '' : ', the way in of forwards not in the export'}`,
+    pool: 'real',
+    days: 0,
+    trialsEach: 4,
+    quickGroups,
+    quietAs: wayInVisible ? 'real mail' : 'real mail, way in hidden',
+    stationary: true,
+    open: (seed) => {
+      const text = traceText(trace.file);
+      if (text === null) return null;
+      const random = new Random(`real/${kind.id}/${seed}`);
+      const traffic = traceTraffic(text, name, { seed, wayInVisible });
+      // The first half year of the Enron trace has next to no mail.
+      const firstDay = random.integer(name === 'enron' ? 180 : 0, Math.floor(traffic.days / 3));
+      const startMs = traffic.startMs + firstDay * DAY_MS;
+      const days = traffic.days - firstDay;
+      const unusedDomain = `${name}-group.example`;
+      return {
+        kind,
+        seed: `${kind.id}/${seed}`,
+        tenant: traffic.tenant,
+        acceptedDomains: [...traffic.acceptedDomains, unusedDomain],
+        unusedDomain,
+        startMs,
+        firstMs: startMs,
+        days,
+        mailboxes: mailboxesOf(traffic),
+        hybrid: [],
+        stream: byDay(traffic.messages, startMs, days),
+      };
+    },
+  };
+  return kind;
+}
+
+/** Many mailboxes forward: schools, where everybody has another address. */
+function forwardsMuch(random: Random): Partial<WorldOptions> {
+  return { forwardingMailboxes: random.integer(60, 160), hybrid: [] };
+}
+
+function busyServer(random: Random): Partial<WorldOptions> {
+  const server = { ...quietServer(random, 300), applicationRowsPerDay: 40, foreignRowsPerDay: random.between(30, 60) };
+  return { hybrid: [server] };
+}
+
+/** A weekly newsletter that the tenant has always had; the mailbox beside it is what matters. */
+function largeNewsletter(random: Random): Partial<WorldOptions> {
+  return {
+    newsletters: [
+      {
+        sender: 'newsletter',
+        recipients: random.integer(500, 2000),
+        firstDay: random.integer(1, 6),
+        everyDays: 7,
+        hour: random.integer(7, 16),
+        minutes: random.integer(20, 60),
+        recipientsPerMessage: 1,
+        subject: 'Our week',
+      },
+    ],
+  };
+}
+
+export const BACKGROUNDS: readonly BackgroundKind[] = [
+  generated({ id: '10', title: '10 rows a day', rowsPerDay: 10, quickGroups: 8 }),
+  generated({ id: '300', title: '300 rows a day', rowsPerDay: 300, quickGroups: 10 }),
+  generated({ id: '1k', title: '1,000 rows a day', rowsPerDay: 1000, quickGroups: 8 }),
+  generated({
+    id: 'growing',
+    title: '300 rows a day, growing by 15 to 50 % a month',
+    rowsPerDay: 300,
+    stationary: false,
+    quickGroups: 5,
+    world: (random) => ({ growthPerMonth: random.between(0.15, 0.5) }),
+  }),
+  generated({
+    id: 'forwarding',
+    title: '1,000 rows a day, 60 to 160 mailboxes forward (education)',
+    rowsPerDay: 1000,
+    quickGroups: 5,
+    world: forwardsMuch,
+  }),
+  generated({
+    id: 'hybrid',
+    title: '300 rows a day, a server relays 30 to 60 foreign rows a day',
+    rowsPerDay: 300,
+    quickGroups: 5,
+    world: busyServer,
+  }),
+  generated({
+    id: 'newsletter',
+    title: '300 rows a day, a weekly newsletter to 500 to 2,000',
+    rowsPerDay: 300,
+    pool: 'newsletter',
+    stationary: false,
+    quickGroups: 4,
+    world: largeNewsletter,
+  }),
+  real('radoslaw', 'radoslaw', true, 6),
+  real('enron', 'enron', true, 3),
+  real('radoslaw', 'radoslaw', false, 3),
+  real('enron', 'enron', false, 2),
+  generated({
+    id: '10k',
+    title: '10,000 rows a day',
+    rowsPerDay: 10_000,
+    pool: '10k',
+    days: 88,
+    trialsEach: 6,
+    quickGroups: 2,
+  }),
+  generated({
+    id: '100k',
+    title: '100,000 rows a day',
+    rowsPerDay: 100_000,
+    pool: '100k',
+    days: 58,
+    trialsEach: 25,
+    quickGroups: 0,
+  }),
+];
+
+/** How much the product learns before false incidents count. */
+export const LEARNING_DAYS = 28;
