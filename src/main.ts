@@ -13,6 +13,7 @@ type RunCommand = { run(operands: string[], raw: object, streams: NodeJS.Process
 
 const MODULES: Record<CommandName, () => Promise<RunCommand>> = {
   scan: async () => (await import('./runtime/scan-command.ts')).runScan,
+  convert: async () => (await import('./runtime/convert-command.ts')).runConvert,
   run: async () => (await import('./runtime/run-command.ts')).runRun,
   submit: async () => (await import('./runtime/submit-command.ts')).runSubmit,
   rescan: async () => (await import('./runtime/rescan-command.ts')).runRescan,

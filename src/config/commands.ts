@@ -4,7 +4,7 @@
  * loaded at every start: nothing but text.
  */
 
-import { type OptionText, SCAN_OPTIONS } from './options.ts';
+import { CONVERT_OPTIONS, type OptionText, SCAN_OPTIONS } from './options.ts';
 
 export interface CommandText {
   /** What follows the name, in the notation of commander: `[PATH...]`, `<PATH>`, or nothing. */
@@ -49,7 +49,8 @@ const TEXTS = {
     operands: '[PATH...]',
     usage: 'PATH...',
     summary: 'read message-trace exports and print the incidents in them',
-    about: 'Reads message-trace exports (files, folders, - for stdin) and prints the incidents in them.',
+    about: `Reads message-trace exports (files, folders, - for stdin; also in gzip, zip and zstd) and prints
+the incidents in them.`,
     options: SCAN_OPTIONS,
     notes: `Examples:
   relaywatch scan exports/ --accepted-domains accepted-domains.csv
@@ -62,6 +63,26 @@ Exit codes:
   1  failed, or an input was missing or refused (the others were read)
   2  wrong usage or reference file, or dates whose order cannot be told
   3  done, and --fail-on matched
+`,
+  },
+  convert: {
+    operands: '[PATH...]',
+    usage: 'PATH...',
+    summary: 'turn exports of any format into rows of one, or explain how they are read',
+    about: `Reads message-trace exports (files, folders, - for stdin; also in gzip, zip and zstd) and prints
+their rows in one form, whatever format they came in. A row is one message and one recipient: events
+and repetitions of it are merged over all files. Rows are ordered by event time, so the same rows
+give the same output in any order.`,
+    options: CONVERT_OPTIONS,
+    notes: `Examples:
+  relaywatch convert exports/ --accepted-domains accepted-domains.csv > rows.ndjson
+  relaywatch convert trace.csv --output csv --out rows.csv
+  relaywatch convert --explain trace.csv
+
+Exit codes:
+  0  done
+  1  failed, or an input was missing or refused (the others were read)
+  2  wrong usage or reference file, or dates whose order cannot be told
 `,
   },
   run: {

@@ -23,6 +23,7 @@ export const FORMAT_IDS = [
 export const DATE_ORDERS = ['mdy', 'dmy', 'ymd'] as const;
 export const READERS = ['auto', 'js', 'fast-csv'] as const;
 export const OUTPUTS = ['table', 'ndjson'] as const;
+export const CONVERT_OUTPUTS = ['ndjson', 'csv'] as const;
 
 export const DEFAULT_EVIDENCE_ROWS = 10;
 export const MAX_EVIDENCE_ROWS = 1_000;
@@ -81,6 +82,11 @@ export const SCAN_OPTIONS: readonly OptionText[] = [
   },
   { flags: '--ledger <FILE>', description: 'write what became of every row, as JSON', example: 'ledger.json' },
   {
+    flags: '--dead-letters <FILE>',
+    description: 'write the rows that could not be read, with the reason, as NDJSON',
+    example: 'dead-letters.ndjson',
+  },
+  {
     flags: '--evidence-out <FILE>',
     description: 'write where the evidence stands in the files, as NDJSON',
     example: 'evidence.ndjson',
@@ -103,6 +109,37 @@ export const SCAN_OPTIONS: readonly OptionText[] = [
   { flags: '--quiet', description: 'nothing on stderr but errors' },
 ];
 
+/** Options of `scan` that `convert` has too. */
+const SHARED_OPTIONS: readonly string[] = [
+  '--accepted-domains',
+  '--tenant',
+  '--since',
+  '--until',
+  '--format',
+  '--date-order',
+  '--reader',
+  '--ledger',
+  '--dead-letters',
+  '--memory',
+  '--quiet',
+];
+
+export const CONVERT_OPTIONS: readonly OptionText[] = [
+  {
+    flags: '--explain',
+    description: 'instead of rows, print what each file was taken for and why, and which columns are used',
+  },
+  {
+    flags: '--output <FORM>',
+    description:
+      'ndjson: a document a line with ECS names; csv: for Excel, cells that would run as formulas made harmless (default: ndjson)',
+    example: 'csv',
+  },
+  { flags: '--raw', description: 'with --output csv: cells as they are, without byte order mark, for programs' },
+  { flags: '--out <FILE>', description: 'write the rows to a file instead of stdout', example: 'rows.csv' },
+  ...SCAN_OPTIONS.filter((option) => SHARED_OPTIONS.includes(optionName(option))),
+];
+
 /** `--accepted-domains` of `--accepted-domains <FILE|NAMES>`. */
 export function optionName(option: OptionText): string {
   return option.flags.split(' ', 1)[0];
@@ -123,9 +160,31 @@ export interface RawScanOptions {
   output?: string;
   out?: string;
   ledger?: string;
+  deadLetters?: string;
   evidenceOut?: string;
   failOn?: string;
   evidence?: string;
   memory?: string;
   quiet?: boolean;
+}
+
+export interface RawConvertOptions
+  extends Pick<
+    RawScanOptions,
+    | 'acceptedDomains'
+    | 'tenant'
+    | 'since'
+    | 'until'
+    | 'format'
+    | 'dateOrder'
+    | 'reader'
+    | 'out'
+    | 'output'
+    | 'ledger'
+    | 'deadLetters'
+    | 'memory'
+    | 'quiet'
+  > {
+  explain?: boolean;
+  raw?: boolean;
 }

@@ -33,6 +33,7 @@ export interface ScanSettings {
   /** Files to write; null for none (results then go to stdout). */
   out: string | null;
   ledger: string | null;
+  deadLetters: string | null;
   evidenceOut: string | null;
   failOn: Severity | null;
   quiet: boolean;
@@ -99,7 +100,7 @@ function tenantName(text: string): string {
   return name;
 }
 
-function choice<T extends string>(option: string, text: string, values: readonly T[]): T {
+export function choice<T extends string>(option: string, text: string, values: readonly T[]): T {
   const found = values.find((value) => value === text);
   if (found !== undefined) return found;
   const nearest = nearestName(text, values);
@@ -177,10 +178,11 @@ function instant(option: string, text: string | undefined): number | null {
 function outputFiles(
   paths: readonly string[],
   raw: RawScanOptions,
-): Pick<ScanSettings, 'out' | 'ledger' | 'evidenceOut'> {
+): Pick<ScanSettings, 'out' | 'ledger' | 'deadLetters' | 'evidenceOut'> {
   const files = [
     ['--out', raw.out],
     ['--ledger', raw.ledger],
+    ['--dead-letters', raw.deadLetters],
     ['--evidence-out', raw.evidenceOut],
   ] as const;
   const seen = new Map<string, string>();
@@ -190,7 +192,7 @@ function outputFiles(
       throw wrongValue(
         option,
         file,
-        file === '' ? 'It is the name of a file.' : 'Only the incidents go to stdout: name a file.',
+        file === '' ? 'It is the name of a file.' : 'Only the results go to stdout: name a file.',
       );
     }
     if (paths.includes(file) && file !== '-') {
@@ -203,6 +205,7 @@ function outputFiles(
   return {
     out: raw.out === undefined || raw.out === '-' ? null : raw.out,
     ledger: raw.ledger ?? null,
+    deadLetters: raw.deadLetters ?? null,
     evidenceOut: raw.evidenceOut ?? null,
   };
 }
@@ -211,6 +214,6 @@ function wrongValue(option: string, text: string, hint: string): RelaywatchError
   return usage(`${option} cannot be "${text}"`, hint);
 }
 
-function usage(message: string, hint: string): RelaywatchError {
+export function usage(message: string, hint: string): RelaywatchError {
   return new RelaywatchError({ code: 'usage', message, hint, exitCode: 2 });
 }

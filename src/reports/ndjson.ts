@@ -9,7 +9,8 @@ import type { FileLedger, Ledger } from '../core/ledger.ts';
  */
 const SHOWN_AS_ESCAPE = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
-function line(value: unknown): string {
+/** A value in one line of JSON. */
+export function jsonLine(value: unknown): string {
   const json = JSON.stringify(value).replace(
     SHOWN_AS_ESCAPE,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -19,7 +20,7 @@ function line(value: unknown): string {
 
 /** The incidents, one a line, in the order given. */
 export function incidentsNdjson(incidents: readonly IncidentDocument[]): string {
-  return incidents.map(line).join('');
+  return incidents.map(jsonLine).join('');
 }
 
 /** Where the evidence stands in the files, one row a line. */
@@ -27,7 +28,7 @@ export function evidenceNdjson(evidence: readonly EvidencePointer[], files: read
   return evidence
     .map(({ incident, message_trace_id, recipient, file, offset, length }) => {
       const { path, sha256 } = files[file];
-      return line({ incident, message_trace_id, recipient, file: path, sha256, offset, length });
+      return jsonLine({ incident, message_trace_id, recipient, file: path, sha256, offset, length });
     })
     .join('');
 }

@@ -27,22 +27,28 @@ export interface Notes {
   inferred: { domains: readonly AcceptedDomain[]; from: string } | null;
   /** The command that exports the real list of accepted domains. */
   exportCommand: string;
+  /** The command to be run again with the list. */
+  command: 'scan' | 'convert';
   ledger: Ledger;
   /** The ledger was written to a file, which holds all. */
   ledgerFile: string | null;
 }
 
-export function notes({ warnings, inferred, exportCommand, ledger, ledgerFile }: Notes): string {
+export function notes({ warnings, inferred, exportCommand, command, ledger, ledgerFile }: Notes): string {
   const fileWarnings = ledger.files.flatMap((file) => file.warnings.map((warning) => `${file.path}: ${warning}`));
   const lines = [...new Set([...warnings, ...fileWarnings])].map((warning) => `warning: ${terminalSafeLines(warning)}`);
   return (
-    (inferred === null || ledger.totals.rows.accepted === 0 ? '' : inferredNote(inferred, exportCommand)) +
+    (inferred === null || ledger.totals.rows.accepted === 0 ? '' : inferredNote(inferred, exportCommand, command)) +
     shortened(lines, 'warnings') +
     rowsNote(ledger, ledgerFile)
   );
 }
 
-function inferredNote({ domains, from }: NonNullable<Notes['inferred']>, exportCommand: string): string {
+function inferredNote(
+  { domains, from }: NonNullable<Notes['inferred']>,
+  exportCommand: string,
+  command: Notes['command'],
+): string {
   const names = domains.slice(0, DOMAINS_SHOWN).map((domain) => terminalSafe(domain.name));
   if (domains.length > names.length) names.push(`${formatCount(domains.length - names.length)} more`);
   const what =
@@ -52,7 +58,7 @@ function inferredNote({ domains, from }: NonNullable<Notes['inferred']>, exportC
   return `${what}
 Unregistered senders can only be told with the real list. Export it in Exchange Online PowerShell:
   ${exportCommand}
-and scan again with --accepted-domains accepted-domains.csv
+and ${command} again with --accepted-domains accepted-domains.csv
 `;
 }
 
@@ -68,7 +74,7 @@ function rowsNote(ledger: Ledger, ledgerFile: string | null): string {
   if (rows.folded > 0) parts.push(`${formatCount(rows.folded)} further events`);
   if (dropped > 0) parts.push(`${formatCount(dropped)} left out (${reasons(rows.dropped)})`);
   if (letters > 0) parts.push(`${formatCount(letters)} unreadable (${reasons(rows.dead_lettered)})`);
-  const more = letters > 0 && ledgerFile === null ? '; --ledger FILE says more' : '';
+  const more = letters > 0 && ledgerFile === null ? '; --dead-letters FILE keeps them' : '';
   return `${counted(read, 'file')}, ${counted(rows.read, 'row')}: ${parts.join(', ')}${more}\n`;
 }
 

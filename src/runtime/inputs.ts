@@ -64,6 +64,8 @@ export interface InputOptions {
   asIngested?: IngestRules;
   /** Read what is in gzip, zstd and ZIP files; they are refused otherwise. */
   expand?: boolean;
+  /** The SHA-256 of a file stands in its ledger line before its first row is read: it is read once more. */
+  hashesFirst?: boolean;
   /** Where `-` reads from; the process's standard input by default. */
   standardInput?: Readable;
 }
@@ -95,6 +97,8 @@ export interface PreparedInputs {
   /** Names and GUIDs of the tenant in the rows, lower case; filled while reading. */
   readonly organizations: { ids: string[]; names: string[] };
   readonly textSource: TextSource;
+  /** Bytes of a file as it was stored, fewer at its end. */
+  readonly storedBytes: (file: number, offset: number, length: number) => Uint8Array;
   readonly bytesTotal: number;
   /** Closes files and deletes copies of streams. */
   dispose(): Promise<void>;
@@ -110,6 +114,8 @@ export interface PreparedFile {
 export interface ReadOptions {
   /** Every row that cannot be used, with the number of its file. */
   onDeadLetter?: (file: number, letter: DeadLetter) => void;
+  /** Awaited after each chunk, of a megabyte at most, and at the end of each file. */
+  afterChunk?: () => Promise<void> | undefined;
   /** Reading stops between two chunks. */
   signal?: AbortSignal;
 }
@@ -125,7 +131,6 @@ interface Prepared extends PreparedInputs {
   readonly options: InputOptions;
   readonly createCsvReader: CsvReaderFactory;
   readonly context: RowContext;
-  readonly positions: PositionReader;
 }
 
 /**
@@ -254,8 +259,10 @@ async function readFile(
       else counter.deadLetter(letter);
     },
   });
+  const { fileHashes, hashesFirst } = prepared.options;
   try {
-    ledger.sha256 = await readChunks(
+    if (hashesFirst) ledger.sha256 = await hashOf(candidate);
+    const sha256 = await readChunks(
       candidate.found.location,
       async (chunk) => {
         options.signal?.throwIfAborted();
@@ -263,13 +270,16 @@ async function readFile(
         const rowsBefore = extractor.rows;
         await reader.push(chunk);
         onChunk(length, extractor.rows - rowsBefore);
+        await options.afterChunk?.();
         return true;
       },
-      { sha256: prepared.options.fileHashes === true },
+      { sha256: fileHashes === true && !hashesFirst },
     );
+    ledger.sha256 ??= sha256;
     const rowsBefore = extractor.rows;
     await reader.finish();
     onChunk(0, extractor.rows - rowsBefore);
+    await options.afterChunk?.();
   } catch (error) {
     throw readFailure(candidate.found.path, error);
   }
@@ -283,11 +293,13 @@ async function readFile(
   }
 }
 
+function hashOf({ found }: Candidate): Promise<string | null> {
+  return readChunks(found.location, () => true, { sha256: true });
+}
+
 /** The start of a refused line. */
 function textOfRefused(prepared: Prepared, number: number, layout: FileLayout, letter: DeadLetter): string {
-  const bytes = new Uint8Array(Math.min(letter.length, LOOKED_AT_BYTES));
-  const length = prepared.positions.read(number, letter.offset, bytes);
-  return refusedText(bytes.subarray(0, length), layout);
+  return refusedText(prepared.storedBytes(number, letter.offset, Math.min(letter.length, LOOKED_AT_BYTES)), layout);
 }
 
 function wantedFormat(id: string | null): TraceFormat | null {
@@ -336,7 +348,7 @@ async function assemble(
     for (const text of candidate.warnings) warnings.push(`${path}: ${text}`);
     const isRead = layout !== null && refused === null;
     if (!isRead && options.fileHashes && refused?.code !== 'not_readable') {
-      line.sha256 = await readChunks(found.location, () => true, { sha256: true });
+      line.sha256 = await hashOf(candidate);
     }
     ledgerFiles.push(line);
   }
@@ -362,6 +374,10 @@ async function assemble(
     dateOrder: candidate?.dateOrder ?? null,
   }));
   const positions = new PositionReader(entries.map(({ path, candidate }) => candidate?.found.location ?? path));
+  const storedBytes = (file: number, offset: number, length: number): Uint8Array => {
+    const bytes = new Uint8Array(length);
+    return bytes.subarray(0, positions.read(file, offset, bytes));
+  };
   return {
     files,
     ledgerFiles,
@@ -369,6 +385,7 @@ async function assemble(
     dictionaries: { domains: context.domains, sources: context.sources, connectors: context.connectors },
     organizations: context.organizations,
     textSource: createTextSource(options.tenantKey, (file) => files[file]?.layout ?? null, positions),
+    storedBytes,
     bytesTotal: entries.reduce(
       (sum, { candidate }, i) => sum + (files[i].layout ? (candidate?.found.bytes ?? 0) : 0),
       0,
@@ -377,7 +394,6 @@ async function assemble(
     options,
     createCsvReader,
     context,
-    positions,
     async dispose() {
       positions.close();
       await disposeInputs();
@@ -409,7 +425,7 @@ function ledgerLine(
     bytes,
     format: layout?.match.format.id ?? null,
     encoding: layout?.encoding ?? null,
-    delimiter: layout === null || layout.shape === 'json' ? null : String.fromCharCode(layout.delimiter),
+    delimiter: layout === null || layout.shape !== 'csv' ? null : String.fromCharCode(layout.delimiter),
     date_order: dateOrder,
     records: 0,
     rows: emptyRowCounts(),

@@ -1,6 +1,6 @@
 /** The command `scan`: options, the scan, and its results where they belong. */
 
-import { checkOutputFile, writeOutputFile } from '../adapters/file/output-file.ts';
+import { checkOutputFile, openOutputFile, writeOutputFile } from '../adapters/file/output-file.ts';
 import { readReferenceFile } from '../adapters/file/reference-file.ts';
 import { EXPORT_COMMAND, EXPORT_HINT } from '../config/accepted-domains.ts';
 import type { RawScanOptions } from '../config/options.ts';
@@ -11,6 +11,7 @@ import { type ExitCode, RelaywatchError } from '../core/outcome.ts';
 import { evidenceNdjson, incidentsNdjson, ledgerJson } from '../reports/ndjson.ts';
 import { allRefused, anyRefused, notes, refusedFiles } from '../reports/notes.ts';
 import { incidentTable } from '../reports/table.ts';
+import { DeadLetterWriter } from './dead-letters-file.ts';
 import { createProgressLine } from './progress.ts';
 import type { ScanResult } from './scan.ts';
 
@@ -46,20 +47,26 @@ export async function runScan(
   return exitCode(settings, result);
 }
 
-async function checkOutputs({ paths, out, ledger, evidenceOut }: ScanSettings): Promise<void> {
+async function checkOutputs({ paths, out, ledger, deadLetters, evidenceOut }: ScanSettings): Promise<void> {
   if (out !== null) await checkOutputFile(out, '--out', paths);
   if (ledger !== null) await checkOutputFile(ledger, '--ledger', paths);
+  if (deadLetters !== null) await checkOutputFile(deadLetters, '--dead-letters', paths);
   if (evidenceOut !== null) await checkOutputFile(evidenceOut, '--evidence-out', paths);
 }
 
 async function scanWithProgress(settings: ScanSettings, stderr: NodeJS.WriteStream): Promise<ScanResult> {
   const { scan } = await import('./scan.ts');
+  const letters = settings.deadLetters === null ? null : await openOutputFile(settings.deadLetters);
   const progress = createProgressLine(stderr, settings.quiet);
   try {
     const fileHashes = settings.ledger !== null || settings.evidenceOut !== null;
-    return await scan({ ...settings, fileHashes, onProgress: progress.update });
+    const deadLetters = letters === null ? undefined : new DeadLetterWriter(letters);
+    const result = await scan({ ...settings, fileHashes, deadLetters, onProgress: progress.update });
+    await letters?.finish();
+    return result;
   } finally {
     progress.clear();
+    await letters?.discard();
   }
 }
 
@@ -80,8 +87,9 @@ function commandNotes(settings: ScanSettings, result: ScanResult): string {
     warnings: [...settings.warnings, ...result.warnings],
     inferred: result.inferred === null ? null : { ...result.inferred, domains: result.summary.acceptedDomains },
     exportCommand: EXPORT_COMMAND,
+    command: 'scan',
     ledger: result.ledger,
-    ledgerFile: settings.ledger,
+    ledgerFile: settings.ledger ?? settings.deadLetters,
   });
 }
 

@@ -12,7 +12,8 @@ import type { ScanSummary } from '../core/summary.ts';
 import { TenantModel } from '../core/tenant.ts';
 import { Walk } from '../core/walk/walk.ts';
 import { collectPairs } from './collect-pairs.ts';
-import { type IngestRules, type PreparedInputs, prepareInputs, type ReadOptions } from './inputs.ts';
+import type { DeadLetterWriter } from './dead-letters-file.ts';
+import { type IngestRules, type PreparedInputs, prepareInputs } from './inputs.ts';
 
 export type DateOrder = 'mdy' | 'dmy' | 'ymd';
 export type ReaderName = 'auto' | 'js' | 'fast-csv';
@@ -42,7 +43,8 @@ export interface ScanOptions {
   onPair?: (words: Uint32Array, base: number) => void;
   /** Reading stops when it aborts. */
   signal?: AbortSignal;
-  onDeadLetter?: ReadOptions['onDeadLetter'];
+  /** Keeps the rows that cannot be used. */
+  deadLetters?: DeadLetterWriter;
   onProgress?: (progress: ScanProgress) => void;
 }
 
@@ -82,6 +84,7 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
     untilMs: options.range.untilMs,
     nowMs: options.range.nowMs,
     fileHashes: options.fileHashes,
+    hashesFirst: options.deadLetters !== undefined,
     expand: options.asIngested === undefined,
     asIngested: options.asIngested,
     temporaryFolder: options.temporaryFolder,
@@ -98,6 +101,7 @@ export async function scan(options: ScanOptions): Promise<ScanResult> {
 async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spill: SpillStore): Promise<ScanResult> {
   const { collector, ids, chosen, accepted, inferred, organization, ledger } = await collectPairs(prepared, spill, {
     ...options,
+    ...options.deadLetters?.of(prepared),
     takesSeveralTenants: options.asIngested !== undefined,
     onProgress: (progress) => options.onProgress?.({ phase: 'reading', ...progress }),
   });

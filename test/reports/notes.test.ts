@@ -31,6 +31,7 @@ const text = (fields: Partial<Parameters<typeof notes>[0]> = {}) =>
     warnings: [],
     inferred: null,
     exportCommand: 'Get-AcceptedDomain',
+    command: 'scan',
     ledger: ledger([]),
     ledgerFile: null,
     ...fields,
@@ -54,7 +55,7 @@ describe('notes', () => {
       dead_lettered: { bad_time: 2, cut_record: 1 },
     };
     expect(text({ ledger: ledger([file('a.csv'), file('b.csv')], rows) })).toBe(
-      '2 files, 110 rows: 90 new, 2 with a new status, 10 known, 5 left out (out of range 5), 3 unreadable (bad time 2, cut record 1); --ledger FILE says more\n',
+      '2 files, 110 rows: 90 new, 2 with a new status, 10 known, 5 left out (out of range 5), 3 unreadable (bad time 2, cut record 1); --dead-letters FILE keeps them\n',
     );
     expect(text({ ledger: ledger([file('a.csv')], rows), ledgerFile: 'l.json' })).not.toContain('--ledger');
   });

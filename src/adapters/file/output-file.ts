@@ -39,51 +39,97 @@ function refusal(message: string, hint: string): RelaywatchError {
   return new RelaywatchError({ code: 'output_file', message, hint, exitCode: 2 });
 }
 
+/** A file that is written piece by piece and is there whole, or not at all. */
+export interface OutputFile {
+  write(data: string | Uint8Array): Promise<void>;
+  /** All is written: it takes the place of the one before. */
+  finish(): Promise<void>;
+  /** Leaves the one before; does nothing once it is finished. */
+  discard(): Promise<void>;
+}
+
 /**
- * Writes a file beside the one it replaces and renames it, so that nobody ever reads half of it. What is no
- * regular file, such as a pipe, is written to directly.
+ * Opens a file beside the one it replaces, to be renamed at the end, so that nobody ever reads half of it. What is
+ * no regular file, such as a pipe, is written to directly. Everything rejects with a RelaywatchError.
  */
-export async function writeOutputFile(file: string, text: string): Promise<void> {
+export async function openOutputFile(file: string): Promise<OutputFile> {
   try {
     const target = await stat(file).catch(() => null);
-    if (target !== null && !target.isFile()) return await writeThrough(file, text);
-    await writeAndRename(target === null ? path.resolve(file) : await realpath(file), text, target?.mode);
+    if (target !== null && !target.isFile()) return guarded(file, await writeThrough(file));
+    return guarded(file, await writeBeside(target === null ? path.resolve(file) : await realpath(file), target?.mode));
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    throw new RelaywatchError({
-      code: 'output_file',
-      message: `${file} cannot be written (${code})`,
-      hint: code === 'ENOSPC' ? 'The disk is full: make room or name a file on another one.' : 'Name another file.',
-      cause: error,
-    });
+    throw writeFailure(file, error);
   }
 }
 
-async function writeThrough(file: string, text: string): Promise<void> {
-  const handle = await open(file, 'w');
+/** Writes a file as `openOutputFile` does. */
+export async function writeOutputFile(file: string, text: string): Promise<void> {
+  const output = await openOutputFile(file);
   try {
-    await handle.writeFile(text);
+    await output.write(text);
+    await output.finish();
   } finally {
-    await handle.close();
+    await output.discard();
   }
 }
 
-async function writeAndRename(file: string, text: string, mode: number | undefined): Promise<void> {
+function guarded(file: string, { write, finish, discard }: OutputFile): OutputFile {
+  const told = async (work: Promise<void>): Promise<void> => {
+    try {
+      await work;
+    } catch (error) {
+      throw writeFailure(file, error);
+    }
+  };
+  return { write: (data) => told(write(data)), finish: () => told(finish()), discard };
+}
+
+function writeFailure(file: string, error: unknown): RelaywatchError {
+  const { code = 'unknown' } = error as NodeJS.ErrnoException;
+  return new RelaywatchError({
+    code: 'output_file',
+    message: `${file} cannot be written (${code})`,
+    hint: code === 'ENOSPC' ? 'The disk is full: make room or name a file on another one.' : 'Name another file.',
+    cause: error,
+  });
+}
+
+async function writeThrough(file: string): Promise<OutputFile> {
+  const handle = await open(file, 'w');
+  let isOpen = true;
+  const close = async (): Promise<void> => {
+    if (isOpen) await handle.close();
+    isOpen = false;
+  };
+  return { write: (data) => handle.writeFile(data), finish: close, discard: close };
+}
+
+async function writeBeside(file: string, mode: number | undefined): Promise<OutputFile> {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.tmp`);
   const remove = () => rmSync(temporary, { force: true });
   // Also where Ctrl-C ends the process in the middle.
   process.once('exit', remove);
-  try {
-    const handle = await open(temporary, 'w', mode ?? 0o666);
-    try {
-      await handle.writeFile(text);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  } finally {
+  let isOpen = false;
+  const discard = async (): Promise<void> => {
+    if (isOpen) await handle.close();
+    isOpen = false;
     remove();
     process.off('exit', remove);
-  }
+  };
+  const handle = await open(temporary, 'w', mode ?? 0o666).catch((error) => {
+    process.off('exit', remove);
+    throw error;
+  });
+  isOpen = true;
+  return {
+    write: (data) => handle.writeFile(data),
+    async finish() {
+      await handle.sync();
+      isOpen = false;
+      await handle.close();
+      await rename(temporary, file);
+      process.off('exit', remove);
+    },
+    discard,
+  };
 }
