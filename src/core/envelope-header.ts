@@ -24,7 +24,7 @@ const MAX_WARNINGS = 10_000;
 const MAX_OFFSET = LARGEST_OFFSET - LARGEST_PAYLOAD_BYTES;
 const SHA256 = /^[0-9a-f]{64}$/;
 const DATE_ORDERS: readonly DateOrder[] = ['mdy', 'dmy', 'ymd'];
-const SHAPES = ['csv', 'json'] as const;
+const SHAPES = ['csv', 'json', 'xml'] as const;
 
 /** The header is not what a header has to be. */
 export class HeaderProblem extends Error {}

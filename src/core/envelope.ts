@@ -23,8 +23,8 @@ export interface EnvelopeLayout {
   /** Id of the trace format. */
   format: string;
   encoding: string;
-  shape: 'csv' | 'json';
-  /** Byte between the fields; 0 in JSON. */
+  shape: 'csv' | 'json' | 'xml';
+  /** Byte between the fields; 0 in JSON and XML. */
   delimiter: number;
   /** Columns as the file names them. */
   columns: readonly string[];

@@ -18,6 +18,8 @@ export const DEAD_LETTER_CODES = [
   'too_long',
   /** A JSON element cannot be parsed, or is no object. */
   'malformed_json',
+  /** A record of an XML feed cannot be parsed, or what stands before it is harmful. */
+  'malformed_xml',
   /** The event time is missing or unreadable. */
   'bad_time',
   /** The event time is more than 24 h after the present. */

@@ -32,12 +32,15 @@ export type ColumnRole =
   | 'start_date'
   | 'end_date';
 
+/** How the records of a file are written. */
+export type FileShape = 'csv' | 'json' | 'xml';
+
 export interface TraceFormat {
   /** Name on the command line and in the ledger. */
   id: string;
   /** What a person calls it. */
   title: string;
-  shapes: readonly ('csv' | 'json')[];
+  shapes: readonly FileShape[];
   /**
    * Rank when two formats tell the same field of a pair: 1 (believed first) to 7. Formats whose
    * fields are documented and exact come before those that leave open which sender they show.

@@ -1,8 +1,9 @@
 /**
  * Get-MessageTrace and Get-MessageTraceV2, as Export-Csv or ConvertTo-Json write them: one row per
  * message and recipient. V2 keeps the names of V1 and drops some; Select-Object leaves any subset in
- * any order, so the two are one format. `SenderAddress` is the envelope sender, `FromIP` is empty when
- * a cloud mailbox sent the message (Microsoft, message trace FAQ; Get-MessageTraceV2).
+ * any order, so the two are one format. So is the report MessageTrace of the Reporting Web Service, which gives the
+ * objects of V1 as JSON (`{"d":{"results":[...]}}`, `{"odata.metadata":"...","value":[...]}`) or as Atom.
+ * `SenderAddress` is the envelope sender, `FromIP` is empty when a cloud mailbox sent the message (Microsoft, message trace FAQ; Get-MessageTraceV2).
  */
 
 import type { TraceFormat } from './format.ts';
@@ -10,7 +11,7 @@ import type { TraceFormat } from './format.ts';
 export const messageTrace: TraceFormat = {
   id: 'message-trace',
   title: 'Get-MessageTrace / Get-MessageTraceV2',
-  shapes: ['csv', 'json'],
+  shapes: ['csv', 'json', 'xml'],
   rank: 2,
   columns: {
     event_time: [

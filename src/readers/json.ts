@@ -17,14 +17,11 @@
 import { Buffer } from 'node:buffer';
 import type { DeadLetter } from '../core/ports.ts';
 import type { StoredLength } from './encoding.ts';
+import { type FieldOptions, FieldWriter } from './field-writer.ts';
 import { forEachValue, MAX_DEPTH, recordMembers, textOf, valueNames } from './json-members.ts';
-import { MAX_RECORD_BYTES, type RecordHandler, type RecordReader, type RecordView } from './reader.ts';
+import { MAX_RECORD_BYTES, type RecordHandler, type RecordReader } from './reader.ts';
 
-export interface JsonReaderOptions {
-  /** Canonical names of the columns; field i of every record belongs to column i. */
-  columns: readonly string[];
-  /** Makes a canonical name of a key. */
-  canonicalColumn: (key: string) => string;
+export interface JsonReaderOptions extends FieldOptions {
   /** Stored offset of the first byte pushed. */
   startOffset: number;
   /** Physical line of the first byte pushed, from 1. */
@@ -46,15 +43,18 @@ export interface JsonReader extends RecordReader {
 
 /** Bytes are taken over in pieces of this size, so that the buffer holds one element and one piece. */
 const PIECE_BYTES = 65_536;
-/** Keys whose columns are remembered: more of them than any record has. */
-const MAX_KNOWN_KEYS = 1_024;
 
 /** Reads records from JSON. */
 export function createJsonReader(options: JsonReaderOptions, handler: RecordHandler): JsonReader {
   const fields = new FieldWriter(options);
+  const take = (name: string, value: unknown): void => {
+    const column = fields.columnOf(name);
+    if (column >= 0 && fields.isEmpty(column)) fields.set(column, textOf(value));
+  };
   return new ElementSplitter(options, {
     element(element, offset, length, line) {
-      handler.record(fields.write(element, offset, length, line));
+      forEachValue(recordMembers(element), take);
+      handler.record(fields.write(offset, length, line));
     },
     reject: (letter) => handler.reject(letter),
   });
@@ -85,68 +85,6 @@ export function readJsonKeys(head: Uint8Array): string[] | null {
     splitter.push(head, piece, Math.min(head.length, piece + PIECE_BYTES));
   }
   return [...keys];
-}
-
-/** Writes the values of an element as the UTF-8 fields of a record. */
-class FieldWriter {
-  private readonly columns: ReadonlyMap<string, number>;
-  private readonly canonicalColumn: (key: string) => string;
-  /** Column of each key met so far, -1 for none. */
-  private readonly columnOfKey = new Map<string, number>();
-  private readonly values: string[];
-  private readonly view: RecordView;
-  private scratch = Buffer.allocUnsafe(4_096);
-
-  constructor(options: { columns: readonly string[]; canonicalColumn: (key: string) => string }) {
-    const { columns } = options;
-    this.columns = new Map(columns.map((name, column) => [name, column] as const).reverse());
-    this.canonicalColumn = options.canonicalColumn;
-    this.values = columns.map(() => '');
-    this.view = {
-      bytes: this.scratch,
-      starts: new Int32Array(columns.length),
-      ends: new Int32Array(columns.length),
-      count: columns.length,
-      offset: 0,
-      length: 0,
-      line: 0,
-    };
-  }
-
-  /** Where several keys mean the same column, the first one with a value counts. */
-  write(element: Record<string, unknown>, offset: number, length: number, line: number): RecordView {
-    const { values, view } = this;
-    values.fill('');
-    let characters = 0;
-    forEachValue(recordMembers(element), (name, value) => {
-      const column = this.columnOf(name);
-      if (column < 0 || values[column] !== '') return;
-      values[column] = textOf(value);
-      characters += values[column].length;
-    });
-    // UTF-8 needs at most three bytes for a UTF-16 code unit.
-    if (characters * 3 > this.scratch.length) this.scratch = Buffer.allocUnsafe(characters * 3);
-    let at = 0;
-    for (const [column, value] of values.entries()) {
-      view.starts[column] = at;
-      at += this.scratch.write(value, at, 'utf8');
-      view.ends[column] = at;
-    }
-    view.bytes = this.scratch;
-    view.offset = offset;
-    view.length = length;
-    view.line = line;
-    return view;
-  }
-
-  private columnOf(key: string): number {
-    let column = this.columnOfKey.get(key);
-    if (column === undefined) {
-      column = this.columns.get(this.canonicalColumn(key)) ?? -1;
-      if (this.columnOfKey.size < MAX_KNOWN_KEYS) this.columnOfKey.set(key, column);
-    }
-    return column;
-  }
 }
 
 const LINE_FEED = 0x0a;

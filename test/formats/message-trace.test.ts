@@ -14,6 +14,17 @@ describe('Get-MessageTrace and Get-MessageTraceV2', () => {
     expect(fixtures.filter((name) => /json$/.test(name)).length).toBeGreaterThan(3);
   });
 
+  it.each([
+    ['entities.xml', 'DOCTYPE'],
+    ['external-entity.xml', 'DOCTYPE'],
+    ['clixml.xml', 'Export-Clixml: export again with Export-Csv'],
+    ['page.xml', 'XML without records of a message trace; it begins with <html>'],
+  ])('refuses %s', async (name, expected) => {
+    const { ledger, pairs } = await readAll(inputOptions([`${FIXTURES}/refused/${name}`]));
+    expect(pairs).toEqual([]);
+    expect(ledger[0].refused).toMatchObject({ code: 'unknown_format', message: expect.stringContaining(expected) });
+  });
+
   it('takes the documented column where a header has two for a role', async () => {
     expect(messageTrace.columns.sender?.[0]).toBe('senderaddress');
     const reading = await readAll(inputOptions([`${FIXTURES}/message-trace/remote-session.csv`]));

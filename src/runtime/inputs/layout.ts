@@ -3,6 +3,7 @@
 import { excerpt } from '../../formats/cells.ts';
 import {
   canonicalColumn,
+  type FileShape,
   type FormatMatch,
   matchFormat,
   missingRoles,
@@ -13,13 +14,14 @@ import {
 import { createCsvByteReader } from '../../readers/csv-bytes.ts';
 import { createDecoder, detectEncoding, type TextEncoding } from '../../readers/encoding.ts';
 import { readJsonKeys } from '../../readers/json.ts';
+import { DOCUMENT_TYPE, readXmlHead } from '../../readers/xml.ts';
 
 export interface FileLayout {
   encoding: TextEncoding;
   /** The encoding is a guess: neither UTF-8 nor UTF-16. */
   assumedEncoding: boolean;
-  shape: 'csv' | 'json';
-  /** Byte between the fields of a CSV file; 0 in JSON. */
+  shape: FileShape;
+  /** Byte between the fields of a CSV file; 0 in JSON and XML. */
   delimiter: number;
   /** Columns as the file names them. */
   columns: readonly string[];
@@ -72,6 +74,12 @@ export function readLayout(
     if (keys.length === 0 && isEmptyJson(bytes)) return { kind: 'empty' };
     return recognise(keys, { shape: 'json', delimiter: 0, dataOffset: guess.bomBytes, dataLine: 1 });
   }
+  const xml = readXmlHead(bytes);
+  if (xml !== null) {
+    if (xml.hasDocumentType) return { kind: 'unknown_format', message: DOCUMENT_TYPE };
+    if (xml.names.length === 0) return xmlWithoutRecords(bytes);
+    return recognise(xml.names, { shape: 'xml', delimiter: 0, dataOffset: guess.bomBytes, dataLine: 1 });
+  }
   const preamble = skipPreamble(bytes);
   if (preamble.start === bytes.length) return { kind: 'empty' };
   const delimiter = preamble.delimiter ?? sniffDelimiter(bytes, preamble.start);
@@ -89,6 +97,17 @@ function isEmptyJson(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
+}
+
+/** A feed whose answer was empty, or another document. */
+function xmlWithoutRecords(bytes: Uint8Array): LayoutResult {
+  const start = DECODER.decode(bytes.subarray(0, 4096));
+  if (/<feed[\s>]/.test(start)) return { kind: 'empty' };
+  const [root] = /<[^?!][^\s/>]*/.exec(start) ?? ['<'];
+  const message = /^<Objs/.test(root)
+    ? 'it is an export of Export-Clixml: export again with Export-Csv or ConvertTo-Json'
+    : `it is XML without records of a message trace; it begins with ${shownName(root)}>`;
+  return { kind: 'unknown_format', message };
 }
 
 function binaryMessage(head: Uint8Array): string {

@@ -6,6 +6,7 @@ import type { CsvReaderOptions } from '../../readers/csv-scanner.ts';
 import { createDecoder } from '../../readers/encoding.ts';
 import { createJsonReader } from '../../readers/json.ts';
 import type { RecordHandler, RecordReader } from '../../readers/reader.ts';
+import { createXmlReader } from '../../readers/xml.ts';
 import type { FileLayout } from './layout.ts';
 import { Utf8Mender } from './utf8.ts';
 
@@ -55,15 +56,12 @@ export function createStoredRecordReader(
 ): StoredRecordReader {
   const decoder = createDecoder(layout.encoding, { skipBytes: start.offset - start.pushedOffset });
   const place = { startOffset: start.offset, startLine: start.line, storedLength: decoder.storedLength };
+  const named = { ...place, columns: layout.header, canonicalColumn };
   const json =
-    layout.shape === 'json'
-      ? createJsonReader(
-          { ...place, columns: layout.header, canonicalColumn, startWrappers: start.wrappers ?? 0 },
-          handler,
-        )
-      : null;
+    layout.shape === 'json' ? createJsonReader({ ...named, startWrappers: start.wrappers ?? 0 }, handler) : null;
+  const xml = layout.shape === 'xml' ? createXmlReader(named, handler) : null;
   const reader: RecordReader =
-    json ?? createCsvReader({ ...place, delimiter: layout.delimiter, columns: layout.columns.length }, handler);
+    json ?? xml ?? createCsvReader({ ...place, delimiter: layout.delimiter, columns: layout.columns.length }, handler);
   const pushDecoded = (bytes: Uint8Array): void | Promise<void> =>
     bytes.length === 0 ? undefined : reader.push(bytes, 0, bytes.length);
   const mender = layout.encoding === 'utf-8' ? new Utf8Mender() : null;
