@@ -7,7 +7,22 @@
 import { domainToASCII } from 'node:url';
 import { RelaywatchError } from '../core/outcome.ts';
 import type { AcceptedDomain } from '../core/settings.ts';
-import { createDecoder, detectEncoding } from '../readers/encoding.ts';
+import {
+  columnName,
+  isJson,
+  isTrue,
+  jsonElements,
+  quoted,
+  type ReadFile,
+  type ReferenceRow,
+  referenceTable,
+  referenceText,
+  rowOf,
+  TYPE_NAME,
+  tableRows,
+} from './reference-rows.ts';
+
+export type { ReadFile };
 
 export const EXPORT_COMMAND =
   'Get-AcceptedDomain -ResultSize Unlimited | Export-Csv accepted-domains.csv -NoTypeInformation -Encoding UTF8';
@@ -23,12 +38,6 @@ export interface AcceptedDomainList {
   /** What makes the list doubtful, and what to do; for people. */
   warnings: string[];
 }
-
-/** Reads the whole file at a path; null where there is none. */
-export type ReadFile = (path: string) => Promise<Uint8Array | null>;
-
-/** Values of one row by column name: lower case, letters and digits only. */
-type Row = Map<string, unknown>;
 
 export async function readAcceptedDomains(argument: string, readFile: ReadFile): Promise<AcceptedDomainList> {
   if (argument.trim() === '') {
@@ -61,54 +70,25 @@ function listFromNames(argument: string): AcceptedDomainList {
 }
 
 async function listFromFile(path: string, bytes: Uint8Array): Promise<AcceptedDomainList> {
-  const text = decode(path, bytes);
-  const start = text.trimStart();
-  if (start === '') throw notTheList(path, 'it is empty');
-  if (start.startsWith('[') || start.startsWith('{')) return listFromRows(path, rowsOfJson(path, start));
-  const lines = text.split(/\r\n|\r|\n/);
-  if (lines.some((line) => /^-{3,}(?: +-{3,})* *$/.test(line))) {
-    throw notTheList(path, 'it looks like text from the screen (Format-Table), in which names may be cut');
-  }
-  if (/^#software: *microsoft exchange/i.test(start)) throw notTheList(path, 'it looks like a message tracking log');
-  const header = headerLine(lines);
-  if (header === -1) throw notTheList(path, 'it holds nothing but comments');
-  const delimiter = delimiterOf(lines[header]);
-  const cells = lines[header].split(delimiter);
+  const refuse = (what: string): RelaywatchError => notTheList(path, what);
+  const text = referenceText(bytes, refuse);
+  if (isJson(text)) return listFromRows(path, objectsOf(path, text));
+  const table = referenceTable(text, refuse);
+  const cells = table.header;
   const namesInOneLine = cells.every((cell) => cell.trim() === '' || acceptedDomain(cell) !== null);
   if (!namesInOneLine && (cells.length > 1 || isColumn(columnName(cells[0])))) {
-    return listFromRows(path, await rowsOfCsv(path, lines.slice(header).join('\n'), delimiter));
+    return listFromRows(path, await tableRows(table, refuse));
   }
-  return listFromLines(path, lines);
+  return listFromLines(path, table.lines);
 }
 
-function decode(path: string, bytes: Uint8Array): string {
-  const { encoding, bomBytes } = detectEncoding(bytes);
-  if (encoding === 'binary') throw notTheList(path, binaryKind(bytes));
-  const decoder = createDecoder(encoding, { skipBytes: bomBytes });
-  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-  return utf8.decode(Buffer.concat([decoder.decode(bytes), decoder.flush()]));
-}
-
-function binaryKind(bytes: Uint8Array): string {
-  if (bytes[0] === 0x50 && bytes[1] === 0x4b) return 'it is a zip archive or an Excel workbook';
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return 'it is compressed (gzip)';
-  return 'it is no text';
-}
-
-/** Index of the first line that is no `#TYPE`, `sep=` or comment line and not empty; -1 without one. */
-function headerLine(lines: readonly string[]): number {
-  return lines.findIndex((line) => line.trim() !== '' && !line.startsWith('#') && !/^sep=.$/i.test(line));
-}
-
-const DELIMITERS = [',', ';', '\t', '|'] as const;
-
-function delimiterOf(header: string): string {
-  const counts = DELIMITERS.map((delimiter) => header.split(delimiter).length);
-  return DELIMITERS[counts.indexOf(Math.max(...counts))];
-}
-
-function columnName(cell: string): string {
-  return cell.toLowerCase().replace(/[^a-z0-9]/g, '');
+function objectsOf(path: string, text: string): ReferenceRow[] {
+  const refuse = (what: string): RelaywatchError => notTheList(path, what);
+  const elements = jsonElements(text, refuse);
+  if (elements.length === 0) throw refuse('the export holds no domain ("[null]" is what exporting nothing gives)');
+  return elements.map((element) =>
+    typeof element === 'string' ? new Map([['domainname', element]]) : rowOf(element, refuse),
+  );
 }
 
 function isColumn(name: string): boolean {
@@ -128,41 +108,7 @@ function listFromLines(path: string, lines: readonly string[]): AcceptedDomainLi
   return { domains: uniqueDomains(domains), warnings: [] };
 }
 
-async function rowsOfCsv(path: string, text: string, delimiter: string): Promise<Row[]> {
-  const { parseString } = await import('fast-csv');
-  return new Promise((resolve, reject) => {
-    let header: string[] | null = null;
-    const rows: Row[] = [];
-    parseString<string[], string[]>(text, { headers: false, delimiter, ignoreEmpty: true })
-      .on('error', (error) => reject(notTheList(path, `its CSV is broken (${error.message.split('.')[0]})`)))
-      .on('data', (cells: string[]) => {
-        if (header === null) header = cells.map(columnName);
-        else rows.push(new Map(header.map((column, index) => [column, cells[index] ?? ''])));
-      })
-      .on('end', () => resolve(rows.length > 0 ? rows : [new Map((header ?? []).map((column) => [column, null]))]));
-  });
-}
-
-function rowsOfJson(path: string, text: string): Row[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch (error) {
-    throw notTheList(path, `its JSON is broken (${(error as Error).message.split(' in JSON')[0]})`);
-  }
-  const wrapped = (parsed as { value?: unknown } | null)?.value;
-  const list = Array.isArray(parsed) ? parsed : Array.isArray(wrapped) ? wrapped : [parsed];
-  const objects = list.filter((element) => element !== null);
-  if (objects.length === 0)
-    throw notTheList(path, 'the export holds no domain ("[null]" is what exporting nothing gives)');
-  return objects.map((element) => {
-    if (typeof element === 'string') return new Map([['domainname', element]]);
-    if (typeof element !== 'object') throw notTheList(path, 'its JSON holds no objects');
-    return new Map(Object.entries(element as object).map(([name, value]) => [columnName(name), value]));
-  });
-}
-
-function listFromRows(path: string, rows: readonly Row[]): AcceptedDomainList {
+function listFromRows(path: string, rows: readonly ReferenceRow[]): AcceptedDomainList {
   const columns = new Set(rows.flatMap((row) => [...row.keys()]));
   const problem = notAcceptedDomains(columns);
   if (problem !== null) throw notTheList(path, problem);
@@ -215,9 +161,6 @@ function listFromRows(path: string, rows: readonly Row[]): AcceptedDomainList {
   return { domains: uniqueDomains(domains), warnings };
 }
 
-/** What Export-Csv writes for a value of several parts, such as `System.Collections.ArrayList`. */
-const TYPE_NAME = /^(?:System|Microsoft\.Exchange)\./;
-
 /** Columns that only one other export has, and what it is. The first match counts. */
 const OTHER_EXPORTS: readonly (readonly [column: string, what: string])[] = [
   ['messagetraceid', 'a message trace (Get-MessageTrace)'],
@@ -251,10 +194,6 @@ function nameOf(value: unknown): string {
   return typeof address === 'string' ? address : typeof domain === 'string' ? domain : '';
 }
 
-function isTrue(value: unknown): boolean {
-  return value === true || (typeof value === 'string' && value.trim().toLowerCase() === 'true');
-}
-
 /** Labels of letters, digits, hyphens and underscores; the last one not of digits alone. */
 const DOMAIN = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+(?![0-9]+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -282,12 +221,6 @@ export function uniqueDomains(domains: readonly AcceptedDomain[]): AcceptedDomai
     byName.set(name, { name, matchSubDomains: matchSubDomains || (byName.get(name)?.matchSubDomains ?? false) });
   }
   return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** A value from the file, short and in one line. */
-function quoted(text: string): string {
-  const line = text.trim().replace(/\s+/g, ' ');
-  return `"${line.length > 60 ? `${line.slice(0, 57)}...` : line}"`;
 }
 
 function notTheList(path: string, what: string): RelaywatchError {
