@@ -102,6 +102,36 @@ describeWithOwnEngines('Secured Kafka', { kafka: { security: true } }, (engines)
     expect(troubles).toEqual([]);
   });
 
+  test('waits where tokens are not to be had for a while', async () => {
+    const away = new Set(['sink', 'source']);
+    const own = (part: string) => ({
+      ...base,
+      sasl: {
+        mechanism: 'oauthbearer' as const,
+        token: async () => {
+          if (away.has(part)) throw new Error('the endpoint is away');
+          return { value: token(3_600) };
+        },
+      },
+    });
+    const base = settings({});
+    await setupKafka(own('setup'), SETUP);
+    const troubles: string[] = [];
+    const onTrouble = (trouble: string) => troubles.push(trouble);
+    const recovered: string[] = [];
+    const sink = createKafkaSink(own('sink'), { onTrouble, onRecovered: () => recovered.push('sink') });
+    onTestFinished(() => sink.close());
+    const reader = new Recorder();
+    const onRecovered = () => recovered.push('source');
+    start(createKafkaSource(own('source'), { onTrouble, onRecovered, idleMs: 200 }), reader);
+    const sending = sink.send([envelope('contoso', 1)]);
+    await until('both have said so twice', () => troubles.filter((one) => one.includes('is away')).length >= 4);
+    away.clear();
+    await sending;
+    await until('all is read', () => reader.received().length === 1);
+    expect(recovered.sort()).toEqual(['sink', 'source']);
+  });
+
   test.each<[string, string, RegExp, () => Partial<KafkaSettings>]>([
     ['a wrong password', 'kafka_login', /password/, () => ({ sasl: { ...plain(), password: wrong() } as KafkaSasl })],
     [

@@ -18,7 +18,7 @@ import {
   createCompletenessMonitor,
 } from '../completeness/monitor.ts';
 import { deadEntryWrite } from './dead-letters.ts';
-import { gapFinding, refusedFinding, tenantOf } from './findings.ts';
+import { gapFinding, parkedFinding, refusedFinding, tenantOf } from './findings.ts';
 import { decodeBase, encodeBase } from './state-codec.ts';
 import { TenantDetector, type TenantProfile, type TenantProgress, tenantPartName } from './tenant-detector.ts';
 
@@ -37,6 +37,8 @@ const SETTLE_EVERY_MS = 500;
 const SETTLE_PAUSE = 4;
 /** A tenant without any row for so long, by wall time, has its days sealed: the log must not be kept for it. */
 const SILENT_MS = 3 * DAY_MS;
+/** The log is kept for a tenant that has lost its profile for so long; then its open days wait for a rescan. */
+const PARKED_MS = 7 * DAY_MS;
 /** How often it is asked whether all rows come. */
 const LOOK_EVERY_MS = MINUTE_MS;
 /** How often it is asked what rescans have written. */
@@ -76,11 +78,19 @@ export interface DetectObserver {
   alive(partition: number): void;
 }
 
+interface SavedTenant {
+  key: string;
+  part: string | null;
+  progress: TenantProgress;
+  /** Wall time since which it has had no profile; missing where it has one. */
+  parkedSinceMs?: number;
+}
+
 interface Manifest {
   pipeline: string;
   /** First entry that was not taken in. */
   nextOffset: number;
-  tenants: { key: string; part: string | null; progress: TenantProgress }[];
+  tenants: SavedTenant[];
   completeness: CompletenessState;
   sequence: number;
 }
@@ -88,7 +98,7 @@ interface Manifest {
 interface Partition {
   generation: number;
   /** Saved tenants that have no profile now: kept as they are, for when it comes back. */
-  parked: Manifest['tenants'];
+  parked: (SavedTenant & { parkedSinceMs: number })[];
   /** Next entry that the log will give. */
   readOffset: number;
   tenants: Map<string, { detector: TenantDetector; part: string | null }>;
@@ -163,8 +173,13 @@ export class DetectWorker implements PartitionHandler {
       const { key, part, progress } = tenant;
       const profile = this.#options.profiles.get(key);
       if (profile === undefined) {
-        partition.parked.push(tenant);
+        const parkedSinceMs = tenant.parkedSinceMs ?? now();
+        partition.parked.push({ ...tenant, parkedSinceMs });
+        partition.letters.push(parkedFinding(this.#options.pipeline, key, parkedSinceMs + PARKED_MS, now()));
         continue;
+      }
+      if (tenant.parkedSinceMs !== undefined) {
+        partition.letters.push(parkedFinding(this.#options.pipeline, key, null, now()));
       }
       const detector = new TenantDetector(profile, generation);
       const base = part === null ? null : await this.#part(number, part);
@@ -479,8 +494,10 @@ export class DetectWorker implements PartitionHandler {
         manifest.tenants.flatMap(({ part }) => part ?? []),
       );
     }
+    const nowMs = this.#options.now();
+    const needing = manifest.tenants.filter(({ parkedSinceMs }) => nowMs - (parkedSinceMs ?? nowMs) < PARKED_MS);
     return Math.min(
-      ...manifest.tenants.map(({ progress }) => progress.oldestLogOffset ?? manifest.nextOffset),
+      ...needing.map(({ progress }) => progress.oldestLogOffset ?? manifest.nextOffset),
       manifest.nextOffset,
     );
   }

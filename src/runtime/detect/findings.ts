@@ -54,6 +54,22 @@ export function gapFinding(
   return findingWrite({ code: 'log_gap', subject, tenant, state: 'open', message, sinceMs }, atMs);
 }
 
+/** A tenant whose state is kept has lost its profile; `keptUntilMs` null where it is back. */
+export function parkedFinding(
+  pipeline: string,
+  tenant: string,
+  keptUntilMs: number | null,
+  atMs: number,
+): ReplaceWrite {
+  const message =
+    keptUntilMs === null
+      ? `The tenant ${tenant} is in the pipeline ${pipeline} again.`
+      : `The pipeline ${pipeline} has lost its tenant ${tenant}: its rows go to the dead letters. Give it its profile ` +
+        `back; from ${dayText(keptUntilMs)} on its open days are no longer kept in the log, and are rescanned when it is back.`;
+  const state = keptUntilMs === null ? 'closed' : 'open';
+  return findingWrite({ code: 'tenant_lost', subject: `${pipeline}/${tenant}`, tenant, state, message }, atMs);
+}
+
 /** Rows came behind the seal and nothing rescans by itself. */
 export function lateRowsFinding(tenant: string, sinceMs: number, atMs: number): ReplaceWrite {
   const message =

@@ -55,7 +55,7 @@ export async function openSource(pipeline: Pipeline, onTrouble: OnTrouble): Prom
 export async function openDeadLetters(pipeline: Pipeline, onTrouble: OnTrouble): Promise<DeadEntrySink> {
   const { createKafkaDeadLetters } = await import('../../adapters/kafka/dead-letters.ts');
   const log = logOf(pipeline);
-  return createKafkaDeadLetters(kafkaSettings(log), log.deadLetterTopic, troublesOf('kafka', onTrouble));
+  return createKafkaDeadLetters(kafkaSettings(log), log.deadLetterTopic, troublesOf('dead_letters', onTrouble));
 }
 
 export async function openRecordSource(input: KafkaInput, onTrouble: OnTrouble): Promise<RecordSource> {

@@ -7,7 +7,7 @@ import { DetectWorker } from '../detect/detect-worker.ts';
 import { lateRowsFinding } from '../detect/findings.ts';
 import { DETECTOR } from '../telemetry/telemetry.ts';
 import { openCheckpoints, openDeadLetters, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
-import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter, workWithOutputs } from './service.ts';
+import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter, waitingPart, workWithOutputs } from './service.ts';
 import { watchSpareMember } from './spare-member.ts';
 import { reportTenants } from './tenant-gauges.ts';
 
@@ -15,12 +15,14 @@ import { reportTenants } from './tenant-gauges.ts';
 const STUCK_AFTER_MS = 300_000;
 
 export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) => {
-  const onTrouble = troubleReporter({ telemetry });
+  const reportTrouble = troubleReporter({ telemetry });
+  const onTrouble = waitingPart(DETECTOR, telemetry, reportTrouble);
   const outputs = await openOutputs(pipeline, onTrouble);
   const checkpoints = await openCheckpoints(pipeline, onTrouble);
   const jobs = pipeline.jobs === null ? null : await openJobs(pipeline, onTrouble);
   const deadEntries = await openDeadLetters(pipeline, onTrouble);
-  const source = await openSource(pipeline, onTrouble);
+  // A source that has trouble with a detector that is stuck is no sign of its life.
+  const source = await openSource(pipeline, reportTrouble);
   const worker = new DetectWorker({
     pipeline: pipeline.name,
     profiles: profilesOf(pipeline),
@@ -30,7 +32,10 @@ export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) =
     now,
     observer: telemetry.observer,
     onLate: async (tenant, fromMs) => {
-      telemetry.log.warn('rows came behind the seal: a rescan is due', { action: 'late_rows', tenant });
+      telemetry.log.warn(
+        'A rescan is due: rows came after their day was sealed, or what a rescan found may have ended',
+        { action: 'late_rows', tenant },
+      );
       const fromDayMs = dayOf(fromMs) * DAY_MS;
       if (jobs === null) await outputs.deliver([lateRowsFinding(tenant, fromDayMs, now())], signal);
       else await submitRescan(jobs, tenant, fromDayMs);

@@ -15,7 +15,7 @@ import { DETECTOR } from '../telemetry/telemetry.ts';
 import { openCheckpoints, openOutputs, profilesOf } from './components.ts';
 import { type ExportFolder, openExportFolder } from './export-folder.ts';
 import { RescanQueue } from './rescan-queue.ts';
-import { type Service, STOP_PATIENCE_MS, troubleReporter, workWithOutputs } from './service.ts';
+import { type Service, STOP_PATIENCE_MS, troubleReporter, waitingPart, workWithOutputs } from './service.ts';
 import { reportTenants } from './tenant-gauges.ts';
 
 const STUCK_AFTER_MS = 300_000;
@@ -35,7 +35,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
   }
   const lock = await lockFolder(state.path);
   try {
-    const onTrouble = troubleReporter({ telemetry });
+    const onTrouble = waitingPart(DETECTOR, telemetry, troubleReporter({ telemetry }));
     const outputs = await openOutputs(pipeline, onTrouble);
     const checkpoints = await openCheckpoints(pipeline, onTrouble);
     const journal = await openJournal(path.join(state.path, 'journal'));
@@ -52,6 +52,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
     });
     await rescans.open();
     let isReading = true;
+    let isJournalTroubled = false;
     const worker = new DetectWorker({
       pipeline: pipeline.name,
       profiles,
@@ -65,7 +66,16 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
         ...telemetry.observer,
         checkpointed(partition, nextOffset, oldestOffset) {
           telemetry.observer.checkpointed(partition, nextOffset, oldestOffset);
-          journal.trim(oldestOffset).catch((error: Error) => onTrouble('journal', error.message));
+          journal.trim(oldestOffset).then(
+            () => {
+              if (isJournalTroubled) onTrouble('journal', null);
+              isJournalTroubled = false;
+            },
+            (error: Error) => {
+              isJournalTroubled = true;
+              onTrouble('journal', error.message);
+            },
+          );
         },
       },
     });

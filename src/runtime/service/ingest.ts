@@ -11,7 +11,7 @@ import { RecordIngest, type RecordObserver } from '../ingest/kafka-records.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { openRecordSource, openSink } from './components.ts';
 import { openExportFolder } from './export-folder.ts';
-import { type Service, type ServiceContext, STOP_PATIENCE_MS, troubleReporter } from './service.ts';
+import { type Service, type ServiceContext, STOP_PATIENCE_MS, troubleReporter, waitingPart } from './service.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** What `/healthz` calls the reading of a topic. */
@@ -31,7 +31,7 @@ export const runIngest: Service = async (context) => {
       exitCode: 2,
     });
   }
-  const sink = await openSink(pipeline, troubleReporter({ telemetry }));
+  const sink = await openSink(pipeline, waitingPart(RECORDS, telemetry, troubleReporter({ telemetry })));
   const inner = new AbortController();
   const both = { ...context, signal: AbortSignal.any([signal, inner.signal]) };
   const parts: Promise<void>[] = [];

@@ -100,7 +100,10 @@ export class RescanQueue {
   async #rescan(profile: RescanProfile, { fromMs }: DueRescan, signal: AbortSignal): Promise<boolean> {
     const { archive, outputs, telemetry, now, folder } = this.#options;
     const tenant = profile.settings.key;
-    telemetry.log.info('Rescanning: rows came after their day was sealed', { action: 'rescan_started', tenant });
+    telemetry.log.info('Rescanning: rows came after their day was sealed, or what a rescan found may have ended', {
+      action: 'rescan_started',
+      tenant,
+    });
     const nowMs = now();
     try {
       await this.#options.beforeRescan?.();

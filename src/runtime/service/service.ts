@@ -43,6 +43,17 @@ export function troubleReporter({ telemetry }: Pick<ServiceContext, 'telemetry'>
 }
 
 /**
+ * What is told of servers that a part waits for. Attempt after attempt is a sign of its life, which a restart would
+ * not help: that the server is away is a matter of readiness.
+ */
+export function waitingPart(part: string, telemetry: Pick<Telemetry, 'progress'>, onTrouble: OnTrouble): OnTrouble {
+  return (component, trouble) => {
+    telemetry.progress(part);
+    onTrouble(component, trouble);
+  };
+}
+
+/**
  * Works, and asks the outputs meanwhile whether they take what is to come: where they do not, as with a wrong key,
  * the worker ends now and not with the first incident. Outputs that are away hold nothing up.
  */

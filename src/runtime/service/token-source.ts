@@ -6,10 +6,18 @@ import { RelaywatchError } from '../../core/outcome.ts';
 const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 65_536;
 
-/** Asks the endpoint for a new token whenever the client needs one. */
+/** Answers of an endpoint that is busy or away (RFC 9110, 15.5.9 and 15.6; RFC 6585, 4); the other refusals stay. */
+const PASSING = new Set([408, 429]);
+
+/**
+ * Asks the endpoint for a new token whenever the client needs one. An endpoint that is busy or away is an Error that
+ * passes; a RelaywatchError (`token_endpoint`) is what a person has to mend.
+ */
 export function tokenSource(
   sasl: Extract<SaslSettings, { mechanism: 'oauthbearer' }>,
 ): () => Promise<{ value: string }> {
+  const { origin } = new URL(sasl.tokenEndpoint);
+  const away = (why: string, cause?: unknown) => new Error(`no token for Kafka from ${origin}: ${why}`, { cause });
   return async () => {
     const body = new URLSearchParams({
       grant_type: 'client_credentials',
@@ -17,18 +25,20 @@ export function tokenSource(
       client_secret: sasl.clientSecret.reveal(),
       ...(sasl.scope === null ? {} : { scope: sasl.scope }),
     });
-    const answer = await fetch(sasl.tokenEndpoint, {
-      method: 'POST',
-      body,
-      redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    }).catch((error: Error) => {
-      throw refused(sasl.tokenEndpoint, `it cannot be reached (${error.message})`);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await fetch(sasl.tokenEndpoint, { method: 'POST', body, redirect: 'manual', signal }).catch(
+      (error: Error) => {
+        const { code } = (error.cause ?? {}) as { code?: unknown };
+        throw away(`it cannot be reached (${typeof code === 'string' ? code : error.message})`);
+      },
+    );
+    if (answer.status >= 500 || PASSING.has(answer.status)) throw away(`it answered ${answer.status}`);
+    if (!answer.ok) throw refused(origin, `it answered ${answer.status}`);
+    const text = await answer.text().catch((error: Error) => {
+      throw away(`its answer broke off (${error.message})`);
     });
-    const text = await answer.text();
-    if (!answer.ok) throw refused(sasl.tokenEndpoint, `it answered ${answer.status}`);
     const token = text.length > MAX_ANSWER_BYTES ? undefined : accessToken(text);
-    if (token === undefined) throw refused(sasl.tokenEndpoint, 'its answer has no access_token');
+    if (token === undefined) throw refused(origin, 'its answer has no access_token');
     return { value: token };
   };
 }
@@ -42,10 +52,10 @@ function accessToken(text: string): string | undefined {
   }
 }
 
-function refused(endpoint: string, why: string): RelaywatchError {
+function refused(origin: string, why: string): RelaywatchError {
   return new RelaywatchError({
     code: 'token_endpoint',
-    message: `no token for Kafka from ${new URL(endpoint).origin}: ${why}`,
+    message: `no token for Kafka from ${origin}: ${why}`,
     hint: 'Check token_endpoint, client_id, client_secret and scope under log.kafka.sasl.',
   });
 }

@@ -10,7 +10,7 @@ import type { Envelope } from '../../../src/core/envelope.ts';
 import type { LogEntry } from '../../../src/core/envelope-log.ts';
 import type { IncidentDocument } from '../../../src/core/incident-document.ts';
 import type { RowCounts } from '../../../src/core/ledger.ts';
-import { DetectWorker } from '../../../src/runtime/detect/detect-worker.ts';
+import { type DetectObserver, DetectWorker } from '../../../src/runtime/detect/detect-worker.ts';
 import type { TenantProfile } from '../../../src/runtime/detect/tenant-detector.ts';
 import { ingestFile } from '../../../src/runtime/ingest/ingest-file.ts';
 import { scan } from '../../../src/runtime/scan.ts';
@@ -63,6 +63,17 @@ beforeAll(async () => {
   accepted = result.ledger.totals.rows.accepted;
 });
 
+const SILENT: DetectObserver = {
+  delivered: () => {},
+  checkpointed: () => {},
+  behind: () => {},
+  alive: () => {},
+};
+
+interface Finding {
+  finding: { code: string };
+}
+
 /** A detector that is handed envelopes, and may be killed at any moment: only what it saved is left. */
 class Subject {
   readonly checkpoints = createMemoryCheckpoints();
@@ -71,6 +82,7 @@ class Subject {
   beforeDelivery: (writes: readonly OutputWrite[]) => void = () => {};
   afterDelivery: (writes: readonly OutputWrite[]) => void = () => {};
   profiles = profiles;
+  observer = SILENT;
   readonly log: LogEntry[] = [];
   readonly late: number[] = [];
   clockMs = NOW_MS;
@@ -115,6 +127,7 @@ class Subject {
         close: async () => {},
       },
       now: () => this.clockMs,
+      observer: this.observer,
       mostOpenPairs: this.mostOpenPairs,
       sealQuietMs: 10_000,
       onLate: async (_, fromMs) => {
@@ -430,6 +443,36 @@ describe('a detector worker', () => {
     expect(await subject.replayFrom()).toBe(subject.log.length);
     await subject.idle();
     expect(subject.incidents()).toEqual(expected);
+  });
+
+  it('keeps the log for a week for a tenant that has lost its profile, and says so', async () => {
+    const subject = new Subject();
+    subject.append(envelopes[0]);
+    await subject.idle();
+    const checkpointed: number[] = [];
+    subject.observer = { ...SILENT, checkpointed: (_, __, oldest) => void checkpointed.push(oldest) };
+    const codes = async () =>
+      (await subject.outputs.openFindings('contoso')).map(({ relaywatch }) => (relaywatch as Finding).finding.code);
+    subject.profiles = new Map();
+    subject.kill();
+    await subject.idle();
+    expect(checkpointed.at(-1)).toBe(0);
+    expect(await codes()).toEqual(['tenant_lost']);
+    for (let day = 0; day < 7; day++) {
+      subject.kill();
+      subject.clockMs += 86_400_000;
+      await subject.idle();
+    }
+    expect(checkpointed.at(-1)).toBe(subject.log.length);
+    // It comes back when the log is gone.
+    subject.profiles = profiles;
+    subject.kill();
+    expect(await subject.replayFrom()).toBe(0);
+    await (await subject.worker()).gap(0, 0, subject.log.length);
+    subject.skipTo(subject.log.length);
+    await subject.idle();
+    expect(await codes()).toEqual(['log_gap']);
+    expect(subject.late).toHaveLength(1);
   });
 
   it('sends rows of a tenant without a profile, and entries that are no envelopes, to the dead letters', async () => {

@@ -2,7 +2,8 @@
 
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { workWithOutputs } from '../../../src/runtime/service/service.ts';
+import { waitingPart, workWithOutputs } from '../../../src/runtime/service/service.ts';
+import { Health } from '../../../src/runtime/telemetry/health.ts';
 
 /** Goes on until it is told to stop. */
 const work = async (signal: AbortSignal) => {
@@ -48,4 +49,22 @@ test('outputs that take what comes leave the work alone', async () => {
   expect(isOver).toBe(false);
   stop.abort();
   await working;
+});
+
+test('a part that waits for a server lives, and one that does nothing does not', () => {
+  let nowMs = 0;
+  const health = new Health(() => nowMs);
+  health.watch('detector', 300_000);
+  const told: (string | null)[] = [];
+  const onTrouble = waitingPart('detector', health, (_, trouble) => told.push(trouble));
+  for (let minute = 1; minute <= 60; minute++) {
+    nowMs = minute * 60_000;
+    onTrouble('elasticsearch', 'it is away');
+    expect(health.stalled()).toEqual([]);
+  }
+  nowMs += 300_001;
+  expect(health.stalled()).toMatchObject([{ component: 'detector' }]);
+  onTrouble('elasticsearch', null);
+  expect(health.stalled()).toEqual([]);
+  expect(told.slice(-2)).toEqual(['it is away', null]);
 });
