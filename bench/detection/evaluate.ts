@@ -117,5 +117,6 @@ for (const failure of evaluation.failures) process.stderr.write(`failed: ${failu
 process.stderr.write(
   `${evaluation.outcomes.length} trials on ${evaluation.quiet.length} backgrounds in ${((performance.now() - began) / 1000).toFixed(0)} s\n`,
 );
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ options: values, ...evaluation })}\n`);
+if (values.json !== undefined)
+  writeFileSync(values.json, `${JSON.stringify({ options: values, ...evaluation, streams: undefined })}\n`);
 if (evaluation.failures.length > 0 || fails(evaluation.results).length > 0) process.exitCode = 1;

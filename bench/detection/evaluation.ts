@@ -5,6 +5,7 @@ import { QUIET_BOUNDS, quietMetrics } from './metrics.ts';
 import { type Done, runTasks } from './pool.ts';
 import type { QuietOutcome, Scenario, TrialOutcome } from './scenario.ts';
 import { SCENARIOS } from './scenarios/registry.ts';
+import type { Stream } from './stream.ts';
 import { type Result, resultOf } from './tables.ts';
 import type { Adjustment, Task } from './task.ts';
 
@@ -16,6 +17,7 @@ export interface EvaluationOptions {
   trials: number | null;
   workers: number;
   adjustment: Adjustment;
+  withStreams?: boolean;
   progress?: (text: string) => void;
 }
 
@@ -23,6 +25,7 @@ export interface Evaluation {
   results: Result[];
   outcomes: { scenario: string; outcome: TrialOutcome }[];
   quiet: QuietOutcome[];
+  streams: Stream[];
   /** Tasks that threw, with their stacks. */
   failures: string[];
 }
@@ -53,6 +56,7 @@ export async function evaluate(options: EvaluationOptions): Promise<Evaluation> 
         seed: options.seed,
         scenarios: options.scenarios.map((scenario) => scenario.id),
         adjustment: options.adjustment,
+        withStreams: options.withStreams,
       });
     }
   }
@@ -66,6 +70,7 @@ function summary(options: EvaluationOptions, tasks: readonly Task[], done: reado
   const outcomes: Evaluation['outcomes'] = [];
   const quietOf = new Map<string, QuietOutcome[]>();
   const failures: string[] = [];
+  const streams: Stream[] = [];
   const poolOf = new Map(BACKGROUNDS.map((kind) => [kind.id, kind.pool as string]));
   for (const kind of options.backgrounds) {
     tasks.forEach((task, index) => {
@@ -74,6 +79,7 @@ function summary(options: EvaluationOptions, tasks: readonly Task[], done: reado
       if ('failure' in one) failures.push(`${task.background}/${task.group}: ${one.failure}`);
       else if (one.result !== null) {
         outcomes.push(...one.result.outcomes);
+        streams.push(...one.result.streams);
         quietOf.set(kind.quietAs, [...(quietOf.get(kind.quietAs) ?? []), one.result.quiet]);
       }
     });
@@ -98,5 +104,5 @@ function summary(options: EvaluationOptions, tasks: readonly Task[], done: reado
       results.push(resultOf(scenario, pool, inPool, scenario.measure(inPool, pool)));
     }
   }
-  return { results, outcomes, quiet: [...quietOf.values()].flat(), failures };
+  return { results, outcomes, quiet: [...quietOf.values()].flat(), streams, failures };
 }

@@ -8,11 +8,12 @@ import type { IncidentDocument } from '../../src/core/incident-document.ts';
 import type { DetectionSettings } from '../../src/core/series-settings.ts';
 import { type AttackTruth, DAY_MS, sortByTime, type Traffic, type TrafficMessage } from '../traffic/message.ts';
 import { Random } from '../traffic/random.ts';
-import type { OpenBackground } from './backgrounds.ts';
+import { LEARNING_DAYS, type OpenBackground } from './backgrounds.ts';
 import { BackgroundFacts } from './facts.ts';
 import { judgeAttack, judgeLookAlike, judgeQuiet, lineOf, markOf } from './outcome.ts';
 import { type EncodedRows, RecordWalk } from './record-walk.ts';
 import type { Happening, Plan, QuietOutcome, Scenario, Trial, TrialOutcome } from './scenario.ts';
+import { HISTORY_MS, type Stream, type StreamRow, streamRows, UNREGISTERED } from './stream.ts';
 
 /** A trial of a group: which scenario, and which of its trials on this background. */
 export interface PlannedTrial {
@@ -24,6 +25,8 @@ export interface PlannedTrial {
 export interface GroupResult {
   outcomes: { scenario: string; outcome: TrialOutcome }[];
   quiet: QuietOutcome;
+  /** Where they are asked for: the rows of each attack and of the background, for the detectors of others. */
+  streams: Stream[];
 }
 
 /** The same seed, background, group and scenario give the same trials, whatever else is evaluated. */
@@ -96,6 +99,7 @@ export function runGroup(
   background: OpenBackground,
   trials: readonly PlannedTrial[],
   settings: DetectionSettings,
+  withStreams = false,
 ): GroupResult {
   const walk = new RecordWalk(background, settings);
   const window = new DayWindow(background);
@@ -110,7 +114,10 @@ export function runGroup(
     }
     return rows;
   };
-  const happened: { trial: PlannedTrial; happening: Happening; documents: IncidentDocument[] }[] = [];
+  const happened: { trial: PlannedTrial; happening: Happening; documents: IncidentDocument[]; rows: StreamRow[] }[] =
+    [];
+  const accepted = new Set(background.acceptedDomains);
+  const history: StreamRow[] = [];
   let next = 0;
   for (let day = 0; day < background.days; day++) {
     positions.push(walk.position);
@@ -126,30 +133,64 @@ export function runGroup(
         const trial = trials[next];
         const happening = trial.plan.build(facts);
         const documents = runTrial(background, walk, trial, happening, rowsOf, window);
-        happened.push({ trial, happening, documents });
+        const rows = withStreams ? trialRows(background, trial, happening, history, window, accepted) : [];
+        happened.push({ trial, happening, documents, rows });
         walk.load(state);
       }
     }
     walk.walk(rowsOf(day));
     facts.addDay(window.get(day));
+    if (withStreams) for (const row of streamRows(window.get(day), accepted)) history.push(row);
     encoded.delete(day);
     // Only the largest tenants need the memory: texts of old rows show in nothing but evidence.
     if (background.kind.pool === '100k' && day >= 12) walk.forgetBefore(positions[day - 12]);
   }
   const documents = walk.documents();
   const known = new Set(documents.map(markOf));
+  const outcomes = happened.map(({ trial, happening, documents: raised }) => ({
+    scenario: trial.scenario.id,
+    outcome: {
+      trial: trial.name,
+      background: background.kind.id,
+      attacks: happening.attacks.map((attack) => judgeAttack(trial.name, attack, raised, known)),
+      lookAlike:
+        happening.lookAlike === undefined ? null : judgeLookAlike(trial.name, happening.lookAlike, raised, known),
+      incidents: raised.filter((incident) => !known.has(markOf(incident))).map(lineOf),
+    },
+  }));
+  const streams: Stream[] = [];
+  if (withStreams) {
+    const { firstMs, startMs, days, kind, seed } = background;
+    const learnedMs = startMs + LEARNING_DAYS * DAY_MS;
+    const common = { background: kind.id, firstMs };
+    streams.push({
+      ...common,
+      trial: seed,
+      scenario: '',
+      fromMs: learnedMs,
+      toMs: startMs + days * DAY_MS,
+      attack: null,
+      ours: null,
+      rows: history,
+    });
+    happened.forEach(({ trial, happening, rows }, index) => {
+      happening.attacks.forEach(({ truth }, number) => {
+        const outcome = outcomes[index].outcome.attacks[number];
+        streams.push({
+          ...common,
+          trial: trial.name,
+          scenario: trial.scenario.id,
+          fromMs: startMs + trial.plan.fromDay * DAY_MS,
+          toMs: startMs + trial.plan.toDay * DAY_MS,
+          attack: { startMs: truth.startMs, endMs: truth.endMs, times: truth.pairs.map((pair) => pair.timeMs) },
+          ours: { detected: outcome.detected, leak: outcome.leak, delayMs: outcome.delayMs },
+          rows,
+        });
+      });
+    });
+  }
   return {
-    outcomes: happened.map(({ trial, happening, documents: raised }) => ({
-      scenario: trial.scenario.id,
-      outcome: {
-        trial: trial.name,
-        background: background.kind.id,
-        attacks: happening.attacks.map((attack) => judgeAttack(trial.name, attack, raised, known)),
-        lookAlike:
-          happening.lookAlike === undefined ? null : judgeLookAlike(trial.name, happening.lookAlike, raised, known),
-        incidents: raised.filter((incident) => !known.has(markOf(incident))).map(lineOf),
-      },
-    })),
+    outcomes,
     quiet: judgeQuiet(
       {
         trial: background.seed,
@@ -160,7 +201,32 @@ export function runGroup(
       },
       documents,
     ),
+    streams,
   };
+}
+
+/** Rows of the keys that the attacks of a trial use, with their history. */
+function trialRows(
+  background: OpenBackground,
+  { plan }: PlannedTrial,
+  happening: Happening,
+  history: readonly StreamRow[],
+  window: DayWindow,
+  accepted: ReadonlySet<string>,
+): StreamRow[] {
+  const keys = new Set(
+    happening.attacks.flatMap(({ truth }) => (truth.kind === 'relay' ? [UNREGISTERED] : truth.mailboxes)),
+  );
+  const startMs = background.startMs + plan.fromDay * DAY_MS;
+  const rows = history.filter((row) => row.timeMs >= startMs - HISTORY_MS && keys.has(row.key));
+  const extra = extraByDay(background, happening);
+  for (let day = plan.fromDay; day < plan.toDay; day++) {
+    const replaced = happening.variation.replace?.(day, (one) => window.get(one)) ?? window.get(day);
+    for (const row of streamRows([...replaced, ...(extra.get(day) ?? [])], accepted)) {
+      if (keys.has(row.key)) rows.push(row);
+    }
+  }
+  return rows.sort((a, b) => a.timeMs - b.timeMs);
 }
 
 function runTrial(

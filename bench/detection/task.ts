@@ -20,6 +20,8 @@ export interface Task {
   seed: string;
   scenarios: readonly string[];
   adjustment: Adjustment;
+  /** Whether the rows are handed back for the detectors of others. */
+  withStreams?: boolean;
 }
 
 export const AS_SHIPPED: Adjustment = { z: 0, floors: 1 };
@@ -46,5 +48,5 @@ export function runTask(task: Task): GroupResult | null {
   if (background === null) return null;
   const scenarios = SCENARIOS.filter((scenario) => task.scenarios.includes(scenario.id));
   const trials = planTrials(scenarios, background, task.seed, task.group);
-  return runGroup(background, trials, adjustedSettings(task.adjustment));
+  return runGroup(background, trials, adjustedSettings(task.adjustment), task.withStreams);
 }
