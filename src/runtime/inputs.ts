@@ -4,6 +4,7 @@
  */
 
 import type { Readable } from 'node:stream';
+import type { ContainerKind } from '../adapters/file/containers.ts';
 import {
   findExportFiles,
   isBelow,
@@ -109,6 +110,10 @@ export interface PreparedFile {
   /** Null where the file is refused or empty. */
   layout: FileLayout | null;
   dateOrder: DateOrder | null;
+  /** What proved the order of its dates, for people; null where nothing had to. */
+  dateEvidence: string | null;
+  /** What the file was in. */
+  container: ContainerKind | null;
 }
 
 export interface ReadOptions {
@@ -372,6 +377,8 @@ async function assemble(
     path,
     layout: candidate === null || candidate.refused !== null ? null : candidate.layout,
     dateOrder: candidate?.dateOrder ?? null,
+    dateEvidence: candidate?.dateEvidence ?? null,
+    container: candidate?.found.container ?? null,
   }));
   const positions = new PositionReader(entries.map(({ path, candidate }) => candidate?.found.location ?? path));
   const storedBytes = (file: number, offset: number, length: number): Uint8Array => {

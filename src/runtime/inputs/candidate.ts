@@ -9,9 +9,11 @@ import type { DateOrder } from '../../core/event-time.ts';
 import type { FileLedger } from '../../core/ledger.ts';
 import { type RefusalCode, RelaywatchError } from '../../core/outcome.ts';
 import type { TraceFormat } from '../../formats/format.ts';
+import type { RecordHandler } from '../../readers/reader.ts';
 import { DateOrderScan, settleDateOrders } from './date-order.ts';
 import { type FileLayout, readLayout } from './layout.ts';
 import { type CsvReaderFactory, createStoredRecordReader, recordStart, type StoredRecordReader } from './records.ts';
+import { Symptoms } from './symptoms.ts';
 import { isHopeless, resultIn, Trial, type TrialOutcome } from './trial.ts';
 
 export interface Candidate {
@@ -20,6 +22,8 @@ export interface Candidate {
   layout: FileLayout | null;
   trial: TrialOutcome | null;
   dateOrder: DateOrder | null;
+  /** What proved the order, for people; null where nothing had to. */
+  dateEvidence: string | null;
   refused: FileLedger['refused'];
   warnings: string[];
 }
@@ -45,6 +49,7 @@ export async function lookAt(found: FoundFile, options: LookOptions): Promise<Ca
     layout: null,
     trial: null,
     dateOrder: options.dateOrder,
+    dateEvidence: null,
     refused: null,
     warnings: [],
   };
@@ -55,6 +60,7 @@ export async function lookAt(found: FoundFile, options: LookOptions): Promise<Ca
   let bytes = 0;
   let reader: StoredRecordReader | null = null;
   let trial: Trial | null = null as Trial | null;
+  let symptoms: Symptoms | null = null as Symptoms | null;
   try {
     const take = async (chunk: Uint8Array): Promise<boolean> => {
       if (bytes === 0) {
@@ -65,7 +71,9 @@ export async function lookAt(found: FoundFile, options: LookOptions): Promise<Ca
         candidate.layout = result.layout;
         const orders = options.dateOrder === null ? (['mdy', 'dmy'] as const) : [options.dateOrder];
         trial = new Trial(result.layout, orders, options.nowMs);
-        reader = createStoredRecordReader(result.layout, options.createCsvReader, recordStart(result.layout), trial);
+        symptoms = new Symptoms(result.layout);
+        const start = recordStart(result.layout);
+        reader = createStoredRecordReader(result.layout, options.createCsvReader, start, bothOf(trial, symptoms));
       }
       bytes += chunk.length;
       // Small pushes: the thousandth record is nearly always in the first of them.
@@ -90,12 +98,27 @@ export async function lookAt(found: FoundFile, options: LookOptions): Promise<Ca
     candidate.warnings.push('it is empty: an export without rows');
   } else if (candidate.trial?.records === 0) {
     candidate.warnings.push('it has a header and no rows');
-  } else if (layout.assumedEncoding) {
-    candidate.warnings.push(
-      'it is neither UTF-8 nor UTF-16 and was read as windows-1252: export with -Encoding utf8 to keep all characters',
-    );
+  } else {
+    if (layout.assumedEncoding) {
+      candidate.warnings.push(
+        'it is neither UTF-8 nor UTF-16 and was read as windows-1252: export with -Encoding utf8 to keep all characters',
+      );
+    }
+    candidate.warnings.push(...(symptoms?.warnings() ?? []));
   }
   return candidate;
+}
+
+/** Gives each record to the trial while it wants more, and to the symptoms. */
+function bothOf(trial: Trial, symptoms: Symptoms): RecordHandler {
+  return {
+    record(view) {
+      if (trial.isDone) return;
+      symptoms.record(view);
+      trial.record(view);
+    },
+    reject: (letter) => trial.reject(letter),
+  };
 }
 
 async function finish(reader: StoredRecordReader | null): Promise<void> {
@@ -124,7 +147,8 @@ export async function settleDates(candidates: readonly Candidate[], createCsvRea
   }
   const orders = settleDateOrders(dated);
   dated.forEach(({ candidate }, index) => {
-    candidate.dateOrder = orders[index];
+    candidate.dateOrder = orders[index]?.order ?? null;
+    candidate.dateEvidence = orders[index]?.evidence ?? null;
   });
 }
 

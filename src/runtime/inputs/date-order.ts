@@ -92,6 +92,13 @@ export class DateOrderScan implements RecordHandler {
     return null;
   }
 
+  /** What proves the order, for people. */
+  get evidence(): string {
+    const { count, text } = this.only.mdy.count > 0 ? this.only.mdy : this.only.dmy;
+    if (count === 0) return 'read the other way, rows would lie outside the StartDate and EndDate of their query';
+    return `${count === 1 ? 'a date has' : `${count} dates have`} a part above 12, such as "${text}"`;
+  }
+
   #note(view: RecordView, column: number): number {
     const start = view.starts[column];
     const end = view.ends[column];
@@ -121,11 +128,17 @@ export interface DatedFile {
   scan: DateOrderScan;
 }
 
+/** The order of a file's dates and what proves it, for people. */
+export interface SettledOrder {
+  order: DateOrder;
+  evidence: string;
+}
+
 /**
  * The order of every file, by index; null where its dates need none. Throws (exit 2) where a file's
  * dates can be read both ways and no other file of its format settles it.
  */
-export function settleDateOrders(files: readonly DatedFile[]): (DateOrder | null)[] {
+export function settleDateOrders(files: readonly DatedFile[]): (SettledOrder | null)[] {
   const provedByFormat = new Map<string, Set<CultureOrder>>();
   for (const { formatId, scan } of files) {
     const orders = provedByFormat.get(formatId) ?? new Set<CultureOrder>();
@@ -133,11 +146,13 @@ export function settleDateOrders(files: readonly DatedFile[]): (DateOrder | null
     provedByFormat.set(formatId, orders);
   }
   return files.map(({ path, formatId, scan }) => {
-    if (scan.proved !== null) return scan.proved;
+    if (scan.proved !== null) return { order: scan.proved, evidence: scan.evidence };
     if (scan.isContradictory) throw contradictoryDates(path, scan);
     if (scan.either.count === 0) return null;
     const orders = [...(provedByFormat.get(formatId) ?? [])];
-    if (orders.length === 1) return orders[0];
+    if (orders.length === 1) {
+      return { order: orders[0], evidence: `as in other files of the run; "${scan.either.text}" could be both` };
+    }
     throw ambiguousDates(path, scan.either.text, orders.length > 1);
   });
 }
