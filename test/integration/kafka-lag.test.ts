@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { homePartition } from '../../src/adapters/kafka/home-partition.ts';
 import { readKafkaLag } from '../../src/adapters/kafka/lag.ts';
 import type { KafkaSettings } from '../../src/adapters/kafka/settings.ts';
 import { LEAST_RETENTION_MS, setupKafka } from '../../src/adapters/kafka/setup.ts';
@@ -92,5 +93,18 @@ describeWithEngines('The lag in Kafka', { kafka: true }, (engines) => {
       code: 'kafka_unreachable',
       hint: expect.stringContaining('brokers'),
     });
+  });
+
+  test('is in the partition that is the home of the tenant', async () => {
+    const ends = async () => (await readKafkaLag(settings)).map(({ endOffset }) => endOffset);
+    const sink = createKafkaSink(settings, { onTrouble: () => {} });
+    for (const tenant of ['contoso', 'fabrikam', 'northwind', 'Tailspin.Toys', 'a']) {
+      const before = await ends();
+      await sink.send([envelope(tenant, 1)]);
+      const after = await ends();
+      const [home] = after.flatMap((end, partition) => (end > before[partition] ? [partition] : []));
+      expect(homePartition(tenant, after.length), tenant).toBe(home);
+    }
+    await sink.close();
   });
 });

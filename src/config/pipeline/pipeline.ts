@@ -24,6 +24,8 @@ export interface TenantProfile extends TenantSettings {
   dateOrder: DateOrder | null;
   /** Names and ids of the tenant, lower case; rows of others are dead letters. Empty: all rows are the tenant's. */
   organizations: string[];
+  /** Without a row for so long the source counts as silent; null for as long as the pipeline says. */
+  silentAfterMs: number | null;
 }
 
 export interface FolderInput {
@@ -94,7 +96,8 @@ export interface PipelineCases {
   name: string;
   /** At least one; keys are unique. */
   tenants: TenantProfile[];
-  detection: { evidenceRows: number };
+  /** `silentAfterMs`: without a row of a tenant for so long its source counts as silent. */
+  detection: { evidenceRows: number; silentAfterMs: number };
   cases: PipelineCase[];
 }
 

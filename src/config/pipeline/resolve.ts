@@ -3,6 +3,7 @@
 import path from 'node:path';
 import { DEFAULT_NAMESPACE, DEFAULT_REQUEST_TIMEOUT_MS } from '../../adapters/elasticsearch/settings.ts';
 import { DEFAULT_PREFIX } from '../../adapters/redis/settings.ts';
+import { HOUR_MS } from '../../core/calendar.ts';
 import type { CheckedFile } from './checked-file.ts';
 import type { PipelineFiles } from './files.ts';
 import type {
@@ -108,7 +109,10 @@ class Resolver {
     return {
       name: data.name,
       tenants,
-      detection: { evidenceRows: data.detection?.evidence_rows ?? DEFAULTS.evidenceRows },
+      detection: {
+        evidenceRows: data.detection?.evidence_rows ?? DEFAULTS.evidenceRows,
+        silentAfterMs: (data.detection?.silent_after_hours ?? DEFAULTS.silentAfterHours) * HOUR_MS,
+      },
       cases: (data.cases ?? []).map((_, index) => this.#case(index)),
     };
   }

@@ -45,6 +45,7 @@ export const DEFAULTS = {
   telemetryHost: '127.0.0.1',
   telemetryPort: 9_464,
   evidenceRows: DEFAULT_EVIDENCE_ROWS,
+  silentAfterHours: 6,
 } as const;
 
 const text = (description: string) => z.string().min(1).max(4_096).describe(description);
@@ -210,6 +211,8 @@ const acceptedDomain = z.union([
   }),
 ]);
 
+const silentAfterHours = (description: string) => wholeNumber(1, 96, description).optional();
+
 const tenantFields = {
   key: tenantKey(
     'Name of the tenant here: partition key of its rows, and part of what ids are made of. It never changes.',
@@ -236,6 +239,9 @@ const tenantFields = {
       'Names (contoso.onmicrosoft.com) and ids of the tenant; rows of others are dead letters. Default: all rows are its.',
     )
     .optional(),
+  silent_after_hours: silentAfterHours(
+    'Without a row of it for so long its source counts as silent, unless it is used to pauses. Default: as the pipeline says.',
+  ),
 };
 
 export const tenantFileSchema = z.strictObject(tenantFields).describe('A tenant of relaywatch, in a file of its own.');
@@ -345,6 +351,9 @@ export const pipelineSchema = z
           MAX_EVIDENCE_ROWS,
           `Sample rows of an incident. Default: ${DEFAULTS.evidenceRows}.`,
         ).optional(),
+        silent_after_hours: silentAfterHours(
+          `Without a row of a tenant for so long its source counts as silent. Default: ${DEFAULTS.silentAfterHours}.`,
+        ),
       })
       .describe('Numbers of the detection.')
       .optional(),

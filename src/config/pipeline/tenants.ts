@@ -1,6 +1,7 @@
 /** From the tenants of a pipeline file to profiles: their lists of domains are read and checked. */
 
 import path from 'node:path';
+import { HOUR_MS } from '../../core/calendar.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import type { AcceptedDomain } from '../../core/settings.ts';
 import { acceptedDomain, EXPORT_COMMAND, readAcceptedDomains, uniqueDomains } from '../accepted-domains.ts';
@@ -29,6 +30,7 @@ export async function resolveTenants(
       licenses: data.licenses ?? DEFAULTS.licenses,
       timeZone: timeZoneOf(entry, problems),
       dateOrder: data.date_order ?? null,
+      silentAfterMs: data.silent_after_hours === undefined ? null : data.silent_after_hours * HOUR_MS,
       organizations: (data.organizations ?? []).map((name) => name.trim().toLowerCase()),
     });
   }

@@ -11,6 +11,8 @@ export type CompletenessCode = (typeof CODES)[number];
 export interface CompletenessSettings {
   /** Without a row of a tenant for so long its source counts as silent, unless it is used to pauses. */
   silentAfterMs: number;
+  /** Instead of it, for some tenants. */
+  silentAfterMsOf?: ReadonlyMap<string, number>;
 }
 
 export const DEFAULT_COMPLETENESS: CompletenessSettings = { silentAfterMs: 6 * HOUR_MS };
@@ -90,8 +92,9 @@ export function silentSource(
   memory: TenantMemory,
   { tenant, lastRowAtMs }: TenantSnapshot,
   atMs: number,
-  { silentAfterMs }: CompletenessSettings,
+  settings: CompletenessSettings,
 ): Verdict {
+  const silentAfterMs = settings.silentAfterMsOf?.get(tenant) ?? settings.silentAfterMs;
   if (lastRowAtMs !== null && lastRowAtMs > (memory.lastRowAtMs ?? Number.NEGATIVE_INFINITY)) {
     // Before its first row a source was not there, rather than silent.
     const pauseMs = memory.lastRowAtMs === null ? 0 : lastRowAtMs - memory.quietSinceMs;
@@ -109,9 +112,9 @@ export function silentSource(
     };
   }
   const last = memory.lastRowAtMs === null ? 'yet' : `since ${formatTime(memory.lastRowAtMs)}`;
+  const usual = memory.pauses.length === 0 ? '' : `; its longest pause of the last week was ${spanOf(longestMs)}`;
   const message =
-    `No row of the tenant ${tenant} has come ${last}, for ${spanOf(silentMs)}; its longest pause of the last week was ` +
-    `${spanOf(longestMs)}. Nothing is detected for it meanwhile. Check what exports its message traces, and that the ` +
+    `No row of the tenant ${tenant} has come ${last}, for ${spanOf(silentMs)}${usual}. Nothing is detected for it meanwhile. Check what exports its message traces, and that the ` +
     'files reach the folder or the stream that is read.';
   return { state: 'open', message };
 }

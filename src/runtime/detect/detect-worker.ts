@@ -11,7 +11,7 @@ import type { DeadEntry, DeadEntrySink } from '../../core/dead-entries.ts';
 import type { OutputStore, OutputWrite, RefusedWrite } from '../../core/delivery.ts';
 import type { LogEntry, PartitionHandler } from '../../core/envelope-log.ts';
 import { type DeadLetterCode, RelaywatchError } from '../../core/outcome.ts';
-import { DEFAULT_COMPLETENESS } from '../completeness/checks.ts';
+import { DEFAULT_COMPLETENESS, type TenantSnapshot } from '../completeness/checks.ts';
 import {
   type CompletenessMonitor,
   type CompletenessState,
@@ -64,6 +64,8 @@ export interface DetectWorkerOptions {
   /** How long nothing must have come before days are sealed; a minute unless said. */
   sealQuietMs?: number;
   observer?: DetectObserver;
+  /** The partition in which the rows of a tenant come; null while that is not known. Without it a tenant is known by its first row. */
+  homeOf?: (tenant: string) => number | null;
   /** Open pairs of a partition above which days are sealed early. */
   mostOpenPairs?: number;
 }
@@ -151,7 +153,7 @@ export class DetectWorker implements PartitionHandler {
       monitor: createCompletenessMonitor({
         pipeline: this.#options.pipeline,
         tenants: [...this.#options.profiles.keys()],
-        settings: DEFAULT_COMPLETENESS,
+        settings: { ...DEFAULT_COMPLETENESS, silentAfterMsOf: silentAfterMsOf(this.#options.profiles) },
       }),
       lastLookMs: now(),
       nextHeedMs: 0,
@@ -381,7 +383,7 @@ export class DetectWorker implements PartitionHandler {
       }
       if (nowMs - partition.lastLookMs >= LOOK_EVERY_MS) {
         partition.lastLookMs = nowMs;
-        const tenants = [...partition.tenants.values()].map(({ detector }) => detector.snapshot(nowMs));
+        const tenants = this.#snapshots(number, partition, nowMs);
         writes.push(...partition.monitor.observe({ atMs: nowMs, tenants, partitions: [] }));
       }
       if (writes.length > 0) {
@@ -403,6 +405,23 @@ export class DetectWorker implements PartitionHandler {
       this.#abandon(number);
       throw error;
     }
+  }
+
+  /** Of the tenants whose rows come in this partition, those that never sent one included. */
+  #snapshots(number: number, { tenants }: Partition, nowMs: number): TenantSnapshot[] {
+    const { profiles, homeOf } = this.#options;
+    const unseen =
+      homeOf === undefined ? [] : [...profiles.keys()].filter((key) => !tenants.has(key) && homeOf(key) === number);
+    return [
+      ...[...tenants.values()].map(({ detector }) => detector.snapshot(nowMs)),
+      ...unseen.map((tenant) => ({
+        tenant,
+        lastRowAtMs: null,
+        watermarkMs: null,
+        rowsLastHour: 0,
+        deadLettersLastHour: 0,
+      })),
+    ];
   }
 
   async #reportRefused(refused: readonly RefusedWrite[], nowMs: number): Promise<void> {
@@ -515,6 +534,14 @@ export class DetectWorker implements PartitionHandler {
   #key(number: number): string {
     return `${this.#options.pipeline}/${number}`;
   }
+}
+
+function silentAfterMsOf(profiles: ReadonlyMap<string, TenantProfile>): Map<string, number> {
+  return new Map(
+    [...profiles].flatMap(([tenant, { silentAfterMs }]) =>
+      silentAfterMs === undefined ? [] : [[tenant, silentAfterMs]],
+    ),
+  );
 }
 
 /** Between two exports if possible: within one, older rows may follow. */

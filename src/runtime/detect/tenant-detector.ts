@@ -45,6 +45,8 @@ export interface TenantProfile {
   organizations: readonly string[];
   /** Evidence rows of an incident. */
   evidenceRows: number;
+  /** Without a row for so long the source counts as silent; as by default where it is missing. */
+  silentAfterMs?: number;
 }
 
 /** What changes only when days are sealed. */

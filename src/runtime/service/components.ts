@@ -74,9 +74,15 @@ export async function openJobs(pipeline: Pipeline, onTrouble: OnTrouble): Promis
 /** The tenants of a pipeline by their key. */
 export function profilesOf({ tenants, detection }: Pipeline): Map<string, RescanProfile> {
   return new Map(
-    tenants.map(({ organizations, dateOrder, ...settings }) => [
+    tenants.map(({ organizations, dateOrder, silentAfterMs, ...settings }) => [
       settings.key,
-      { settings, organizations, dateOrder, evidenceRows: detection.evidenceRows },
+      {
+        settings,
+        organizations,
+        dateOrder,
+        evidenceRows: detection.evidenceRows,
+        silentAfterMs: silentAfterMs ?? detection.silentAfterMs,
+      },
     ]),
   );
 }

@@ -7,6 +7,7 @@ import { DetectWorker } from '../detect/detect-worker.ts';
 import { lateRowsFinding } from '../detect/findings.ts';
 import { DETECTOR } from '../telemetry/telemetry.ts';
 import { openCheckpoints, openDeadLetters, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
+import { homePartitions } from './home-partitions.ts';
 import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter, waitingPart, workWithOutputs } from './service.ts';
 import { watchSpareMember } from './spare-member.ts';
 import { reportTenants } from './tenant-gauges.ts';
@@ -30,6 +31,7 @@ export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) =
     outputs,
     deadEntries,
     now,
+    homeOf: await homePartitions(pipeline, signal),
     observer: telemetry.observer,
     onLate: async (tenant, fromMs) => {
       telemetry.log.warn(

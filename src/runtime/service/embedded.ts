@@ -22,6 +22,8 @@ const STUCK_AFTER_MS = 300_000;
 /** Nobody else hands exports over: those that are there have been seen. */
 const SEAL_QUIET_MS = 10_000;
 const LOOK_EVERY_MS = 500;
+/** The journal has one for all tenants. */
+const JOURNAL_PARTITION = 0;
 
 export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, once }) => {
   const { state, archive: archiveSettings } = pipeline;
@@ -60,6 +62,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
       outputs,
       now,
       isHeld: () => isReading,
+      homeOf: () => JOURNAL_PARTITION,
       sealQuietMs: SEAL_QUIET_MS,
       onLate: (tenant, fromMs) => rescans.add(tenant, fromMs),
       observer: {
@@ -111,7 +114,7 @@ export const runEmbedded: Service = async ({ pipeline, telemetry, now, signal, o
         isReading = true;
         await folder.look();
         isReading = handedOver !== before;
-        const isCaughtUp = !isReading && worker.doneUntil(0) >= journal.end;
+        const isCaughtUp = !isReading && worker.doneUntil(JOURNAL_PARTITION) >= journal.end;
         if (isCaughtUp) await rescans.run(stop);
         quiet = once && isCaughtUp ? quiet + 1 : 0;
         await sleep(LOOK_EVERY_MS, undefined, { signal: stop }).catch(() => undefined);

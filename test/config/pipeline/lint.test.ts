@@ -295,7 +295,7 @@ test('mistakes in a file of a tenant are named there', async () => {
     'tenants/domains.csv': 'contoso.com\n',
   };
   expect(await lines(text, files)).toEqual([
-    'tenants/b.yaml:3:1: licences: there is no such key (allowed: key, accepted_domains, licenses, time_zone, date_order, organizations; did you mean licenses?)',
+    'tenants/b.yaml:3:1: licences: there is no such key (allowed: key, accepted_domains, licenses, time_zone, date_order, organizations, silent_after_hours; did you mean licenses?)',
   ]);
   const right = { ...files, 'tenants/b.yaml': files['tenants/b.yaml'].replace('licences', 'licenses') };
   expect(await lines(text, right)).toEqual([]);

@@ -27,6 +27,7 @@ test('what is left out has its default, and paths are absolute', async () => {
         timeZone: 'UTC',
         dateOrder: null,
         organizations: [],
+        silentAfterMs: null,
       },
     ],
     inputs: { folder: { path: at('inbox'), tenant: 'contoso', settleMs: 2_000 }, kafka: null },
@@ -36,7 +37,7 @@ test('what is left out has its default, and paths are absolute', async () => {
     jobs: null,
     archive: null,
     telemetry: null,
-    detection: { evidenceRows: 10 },
+    detection: { evidenceRows: 10, silentAfterMs: 6 * 3_600_000 },
     cases: [],
     warnings: [],
   });
@@ -52,6 +53,15 @@ test('what is left out has its default, and paths are absolute', async () => {
     sessionTimeoutMs: 30_000,
     maxWaitTimeMs: 500,
   });
+});
+
+test('after how long a source is silent is said by the pipeline, or by the tenant', async () => {
+  const text = EMBEDDED.replace(
+    'accepted_domains: [contoso.com]',
+    'accepted_domains: [contoso.com]\n    silent_after_hours: 30',
+  );
+  const { tenants, detection } = await loadText(`${text}detection:\n  silent_after_hours: 2\n`);
+  expect([tenants[0].silentAfterMs, detection.silentAfterMs]).toEqual([30 * 3_600_000, 2 * 3_600_000]);
 });
 
 test('tenants: lists in files beside them, sub-domains, zones, organizations', async () => {
@@ -72,6 +82,7 @@ test('tenants: lists in files beside them, sub-domains, zones, organizations', a
       timeZone: 'Europe/Berlin',
       dateOrder: 'dmy',
       organizations: ['contoso.onmicrosoft.com'],
+      silentAfterMs: null,
     },
   ]);
   const files = { 'tenants/a.yaml': 'key: a\naccepted_domains: ../lists/a.csv\n', 'lists/a.csv': 'a.com\nb.com\n' };
@@ -133,7 +144,7 @@ describe('the environment', () => {
     });
     expect((await lintText(withPort)).problems).toEqual([]);
     const { cases, detection } = await loadCases('p.yaml', surroundings({ 'p.yaml': withPort }));
-    expect({ cases, detection }).toEqual({ cases: [], detection: { evidenceRows: 10 } });
+    expect({ cases, detection }).toEqual({ cases: [], detection: { evidenceRows: 10, silentAfterMs: 6 * 3_600_000 } });
     const withoutRole = surroundings({ 'p.yaml': EMBEDDED.replace('embedded', () => `\${ROLE}`) });
     await expect(loadCases('p.yaml', withoutRole)).rejects.toMatchObject({
       hint: expect.stringContaining('the environment has no ROLE'),

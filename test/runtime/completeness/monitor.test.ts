@@ -154,12 +154,31 @@ describe('a silent source', () => {
     const subject = new Subject();
     subject.tenant = { lastRowAtMs: null, watermarkMs: null, rowsLastHour: 0 };
     expect(subject.for(8 * HOUR_MS)).toEqual(['365: silent_source open']);
-    expect(subject.last().document.message).toMatch(/^No row of the tenant contoso has come yet, for 6 hours/);
+    expect(subject.last().document.message).toMatch(
+      /^No row of the tenant contoso has come yet, for 6 hours\. Nothing is/,
+    );
     // The first row ever is no end of a pause.
     subject.tenant = {};
     expect(subject.look()).toEqual(['silent_source closed']);
     subject.tenant = { lastRowAtMs: null };
     expect(subject.for(8 * HOUR_MS)).toEqual(['365: silent_source open']);
+  });
+
+  it('opens when the tenant says', () => {
+    const observe = (monitor: CompletenessMonitor, tenant: string) =>
+      monitor.observe({
+        atMs: START + 2 * HOUR_MS,
+        tenants: [{ tenant, lastRowAtMs: null, watermarkMs: null, rowsLastHour: 0, deadLettersLastHour: 0 }],
+        partitions: [],
+      });
+    const tenants = ['contoso', 'fabrikam'];
+    const settings = { ...DEFAULT_COMPLETENESS, silentAfterMsOf: new Map([['contoso', HOUR_MS]]) };
+    for (const tenant of tenants) {
+      const monitor = createCompletenessMonitor({ pipeline: 'live', tenants, settings });
+      const tenantMemory = { tenant, lastRowAtMs: null, quietSinceMs: START, pauses: [], laggingSinceMs: null };
+      monitor.load({ observedMs: START + 2 * HOUR_MS - 1, tenants: [tenantMemory], partitions: [], open: [] });
+      expect(observe(monitor, tenant)).toHaveLength(tenant === 'contoso' ? 1 : 0);
+    }
   });
 
   it('does not count the time in which nobody looked', () => {

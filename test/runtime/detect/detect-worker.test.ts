@@ -83,6 +83,7 @@ class Subject {
   afterDelivery: (writes: readonly OutputWrite[]) => void = () => {};
   profiles = profiles;
   observer = SILENT;
+  homeOf: ((tenant: string) => number | null) | undefined;
   readonly log: LogEntry[] = [];
   readonly late: number[] = [];
   clockMs = NOW_MS;
@@ -128,6 +129,7 @@ class Subject {
       },
       now: () => this.clockMs,
       observer: this.observer,
+      homeOf: this.homeOf,
       mostOpenPairs: this.mostOpenPairs,
       sealQuietMs: 10_000,
       onLate: async (_, fromMs) => {
@@ -473,6 +475,20 @@ describe('a detector worker', () => {
     await subject.idle();
     expect(await codes()).toEqual(['log_gap']);
     expect(subject.late).toHaveLength(1);
+  });
+
+  it('notices a tenant of the partition that never sends a row', async () => {
+    const subject = new Subject();
+    const other = { ...settings, key: 'fabrikam' };
+    subject.profiles = new Map([...profiles, ['fabrikam', { settings: other, organizations: [], evidenceRows: 10 }]]);
+    subject.homeOf = (tenant) => (tenant === 'fabrikam' ? 0 : 1);
+    for (let minute = 0; minute < 7 * 60; minute++) {
+      subject.clockMs += 40_000;
+      await subject.idle();
+    }
+    const open = async (tenant: string) => (await subject.outputs.openFindings(tenant)).length;
+    expect([await open('fabrikam'), await open('contoso')]).toEqual([1, 0]);
+    expect((await subject.outputs.openFindings('fabrikam'))[0].message).toContain('has come yet, for 6 hours');
   });
 
   it('sends rows of a tenant without a profile, and entries that are no envelopes, to the dead letters', async () => {
