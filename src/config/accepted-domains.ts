@@ -43,7 +43,7 @@ export async function readAcceptedDomains(argument: string, readFile: ReadFile):
   if (argument.trim() === '') {
     throw refusal('--accepted-domains has no value', EXPORT_HINT);
   }
-  const bytes = argument === '-' ? null : await readFile(argument);
+  const bytes = argument === '-' ? null : await readFile(argument, '--accepted-domains');
   if (bytes !== null) return listFromFile(argument, bytes);
   if (!looksLikePath(argument)) return listFromNames(argument);
   throw refusal(

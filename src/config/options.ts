@@ -37,6 +37,11 @@ export const SCAN_OPTIONS: readonly OptionText[] = [
       'the domains registered in the tenant: Get-AcceptedDomain as CSV or JSON, a name per line, or a.com,b.com',
     example: 'accepted-domains.csv',
   },
+  {
+    flags: '--connectors <FILE>',
+    description: 'the connectors of the tenant: Get-InboundConnector and Get-OutboundConnector as JSON or CSV',
+    example: 'connectors.json',
+  },
   { flags: '--tenant <NAME>', description: 'name of the tenant, such as contoso', example: 'contoso' },
   {
     flags: '--licenses <N>',
@@ -148,6 +153,7 @@ export function optionName(option: OptionText): string {
 /** Values as typed, by the camel-case name of the option. */
 export interface RawScanOptions {
   acceptedDomains?: string;
+  connectors?: string;
   tenant?: string;
   licenses?: string;
   timeZone?: string;

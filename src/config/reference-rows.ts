@@ -6,8 +6,8 @@
 import type { RelaywatchError } from '../core/outcome.ts';
 import { createDecoder, detectEncoding } from '../readers/encoding.ts';
 
-/** Reads the whole file at a path; null where there is none. */
-export type ReadFile = (path: string) => Promise<Uint8Array | null>;
+/** Reads the whole file at a path that an option named; null where there is none. */
+export type ReadFile = (path: string, option: string) => Promise<Uint8Array | null>;
 
 /** Values of one row by column name: lower case, letters and digits only. */
 export type ReferenceRow = Map<string, unknown>;

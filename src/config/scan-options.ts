@@ -1,9 +1,11 @@
 /** From the options of `scan` as typed to the values the scan takes. Every wrong value is exit 2. */
 
 import { SEVERITIES, type Severity } from '../core/incident-document.ts';
+import type { Connector } from '../core/connectors.ts';
 import { RelaywatchError } from '../core/outcome.ts';
 import type { DetectionRange, TenantSettings } from '../core/settings.ts';
 import { type ReadFile, readAcceptedDomains } from './accepted-domains.ts';
+import { readConnectors } from './connectors.ts';
 import { nearestName } from './nearest-name.ts';
 import {
   DATE_ORDERS,
@@ -37,7 +39,9 @@ export interface ScanSettings {
   evidenceOut: string | null;
   failOn: Severity | null;
   quiet: boolean;
-  /** What makes the accepted domains doubtful; for people. */
+  /** Of `--connectors`; null without it. */
+  connectors: readonly Connector[] | null;
+  /** What makes the accepted domains and the connectors doubtful; for people. */
   warnings: string[];
 }
 
@@ -58,7 +62,7 @@ export async function resolveScanOptions(
     );
   }
   const format = choice('--format', raw.format ?? 'auto', FORMAT_IDS);
-  const settings: Omit<ScanSettings, 'tenant' | 'warnings'> = {
+  const settings: Omit<ScanSettings, 'tenant' | 'connectors' | 'warnings'> = {
     paths: [...paths],
     tenantName: raw.tenant === undefined ? null : tenantName(raw.tenant),
     range: detectionRange(raw, surroundings.nowMs),
@@ -76,6 +80,7 @@ export async function resolveScanOptions(
   const timeZone = zone(raw.timeZone ?? 'UTC');
   const list =
     raw.acceptedDomains === undefined ? null : await readAcceptedDomains(raw.acceptedDomains, surroundings.readFile);
+  const connectors = raw.connectors === undefined ? null : await readConnectors(raw.connectors, surroundings.readFile);
   return {
     ...settings,
     tenant: {
@@ -84,7 +89,8 @@ export async function resolveScanOptions(
       licenses,
       timeZone,
     },
-    warnings: list?.warnings ?? [],
+    connectors: connectors?.connectors ?? null,
+    warnings: [...(list?.warnings ?? []), ...(connectors?.warnings ?? [])],
   };
 }
 

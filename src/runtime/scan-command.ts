@@ -28,7 +28,7 @@ export async function runScan(
 ): Promise<ExitCode> {
   const settings = await resolveScanOptions(paths, raw, {
     nowMs: Date.now(),
-    readFile: (path) => readReferenceFile(path, '--accepted-domains'),
+    readFile: readReferenceFile,
   });
   await checkOutputs(settings);
   const result = await scanWithProgress(settings, stderr);

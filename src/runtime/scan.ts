@@ -3,6 +3,7 @@
 import { SpillFolder } from '../adapters/file/spill-folder.ts';
 import { detectionSettings } from '../config/detection.ts';
 import { hourSlotsOf } from '../core/calendar.ts';
+import type { Connector } from '../core/connectors.ts';
 import { describeIncidents } from '../core/documents.ts';
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
 import type { Ledger } from '../core/ledger.ts';
@@ -22,6 +23,8 @@ export interface ScanOptions {
   /** Files and folders; `-` is stdin. */
   paths: string[];
   tenant: TenantSettings;
+  /** The tenant's connectors; null where nobody gave them. */
+  connectors?: readonly Connector[] | null;
   range: DetectionRange;
   /** Format id, or null to recognise it. */
   format: string | null;

@@ -32,6 +32,7 @@ describe('options of scan', () => {
     expect(await resolve({}, ['a.csv', '-'])).toEqual({
       paths: ['a.csv', '-'],
       tenant: { key: 'default', acceptedDomains: null, licenses: null, timeZone: 'UTC' },
+      connectors: null,
       tenantName: null,
       range: { sinceMs: null, untilMs: null, reportSinceMs: null, nowMs },
       format: null,
