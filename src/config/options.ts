@@ -19,6 +19,9 @@ export const FORMAT_IDS = [
   'enhanced-summary',
   'email-events',
   'admin-center-summary',
+  'extended-report',
+  'tracking-log',
+  'tracking-log-cmdlet',
 ] as const;
 export const DATE_ORDERS = ['mdy', 'dmy', 'ymd'] as const;
 export const READERS = ['auto', 'js', 'fast-csv'] as const;

@@ -12,10 +12,13 @@ import { adminCenterSummary } from '../formats/admin-center-summary.ts';
 import { elasticMessageTrace } from '../formats/elastic-message-trace.ts';
 import { emailEvents } from '../formats/email-events.ts';
 import { enhancedSummary } from '../formats/enhanced-summary.ts';
+import { extendedReport } from '../formats/extended-report.ts';
 import type { OtherExport, TraceFormat } from '../formats/format.ts';
 import { graphMessageTrace } from '../formats/graph-message-trace.ts';
 import { messageTrace } from '../formats/message-trace.ts';
 import { otherExports } from '../formats/other-exports.ts';
+import { trackingLog } from '../formats/tracking-log.ts';
+import { trackingLogCmdlet } from '../formats/tracking-log-cmdlet.ts';
 
 /** Of two that fit a header equally well the first counts: documents of Elastic may hold the trace they were made from. */
 export const traceFormats: readonly TraceFormat[] = [
@@ -25,6 +28,9 @@ export const traceFormats: readonly TraceFormat[] = [
   enhancedSummary,
   emailEvents,
   adminCenterSummary,
+  extendedReport,
+  trackingLog,
+  trackingLogCmdlet,
 ];
 
 export const knownOtherExports: readonly OtherExport[] = otherExports;

@@ -50,6 +50,8 @@ export const STATUSES = [
   'failed',
 ] as const;
 export type Status = (typeof STATUSES)[number];
+export const STATUS_UNKNOWN = 0;
+export const STATUS_PENDING = 2;
 export const STATUS_EXPANDED = 3;
 export const STATUS_DELIVERED = 4;
 export const STATUS_FILTERED_AS_SPAM = 5;

@@ -4,12 +4,17 @@
  */
 
 import { findEither } from '../core/find-bytes.ts';
-import { STATUS_DELIVERED, STATUS_EXPANDED, STATUS_FAILED, STATUS_FILTERED_AS_SPAM } from '../core/record.ts';
+import {
+  STATUS_DELIVERED,
+  STATUS_EXPANDED,
+  STATUS_FAILED,
+  STATUS_FILTERED_AS_SPAM,
+  STATUS_PENDING,
+  STATUS_UNKNOWN,
+} from '../core/record.ts';
 import type { RecordView } from '../readers/reader.ts';
 
-const STATUS_UNKNOWN = 0;
 const STATUS_GETTING_STATUS = 1;
-const STATUS_PENDING = 2;
 const STATUS_QUARANTINED = 6;
 
 /** Bounds of the text that the last trimming left. */

@@ -9,10 +9,24 @@ export type ColumnRole =
   | 'event_time'
   /** P1 sender (MAIL FROM) where the source has it. */
   | 'sender'
+  /** P2 sender (From), or its domain, beside P1. */
+  | 'header_sender'
   | 'recipient'
   /** Several recipients with their events in one cell: `ann@a.example##Receive, Send;bob@...`. */
   | 'recipient_status'
+  /** In formats with a row for each event: what happened, and the component that says so. */
+  | 'event'
+  | 'event_source'
+  /** Replies of servers to the recipients of an event, in their order, and what else is said of it. */
+  | 'replies'
+  | 'context'
+  /** The server that an event names: the one that a message was sent to. */
+  | 'server_name'
+  /** The group or the alias that an event replaced by its recipients. */
+  | 'related_recipient'
   | 'status'
+  /** What a server said to refuse the message: from details that somebody joined to a trace. */
+  | 'reason'
   /** Where Defender saw the message end, and what was done with it: together they say the status. */
   | 'delivery_location'
   | 'delivery_action'
@@ -24,6 +38,8 @@ export type ColumnRole =
   | 'from_ip'
   /** Where addresses of version 6 have a column of their own: used where `from_ip` is empty. */
   | 'from_ip_v6'
+  /** The server or program that submitted the message, in the row of its arrival; used where `from_ip` is empty. */
+  | 'client_ip'
   | 'direction'
   | 'connector'
   /** Name or GUID of the tenant, the same in every row. */
@@ -60,6 +76,10 @@ export interface TraceFormat {
    * all of the columns.
    */
   proof?: readonly ColumnRole[];
+  /** Connectors named `SERVER\\name` are the service's own and not the tenant's: they are left out. */
+  hasServersOwnConnectors?: true;
+  /** Columns of copies that have lost their header, one list for each number of columns. Rows begin with an ISO time. */
+  withoutHeader?: readonly (readonly string[])[];
 }
 
 /** An export that people have and that cannot be read as a trace: what it is, and what it is for. */
@@ -83,9 +103,17 @@ export interface FormatMatch {
 const ROLES: readonly ColumnRole[] = [
   'event_time',
   'sender',
+  'header_sender',
   'recipient',
   'recipient_status',
+  'event',
+  'event_source',
+  'replies',
+  'context',
+  'server_name',
+  'related_recipient',
   'status',
+  'reason',
   'delivery_location',
   'delivery_action',
   'subject',
@@ -94,6 +122,7 @@ const ROLES: readonly ColumnRole[] = [
   'to_ip',
   'from_ip',
   'from_ip_v6',
+  'client_ip',
   'direction',
   'connector',
   'organization',
@@ -129,6 +158,18 @@ export function recogniseFormat(formats: readonly TraceFormat[], header: readonl
     if (match !== null && (best === null || match.documented > best.documented)) best = match;
   }
   return best;
+}
+
+const ISO_TIME = /^\d{4}-\d\d-\d\d[T ]\d\d:/;
+
+/** The columns of a file whose first record is a row already, by its cells; null where no format has such rows. */
+export function columnsWithoutHeader(
+  formats: readonly TraceFormat[],
+  cells: readonly string[],
+): readonly string[] | null {
+  if (cells.length === 0 || !ISO_TIME.test(cells[0])) return null;
+  const lists = formats.flatMap(({ withoutHeader = [] }) => withoutHeader);
+  return lists.find((columns) => columns.length === cells.length) ?? null;
 }
 
 /** Documented names of what a header lacks for a format, one text per missing group. */

@@ -33,16 +33,6 @@ export const otherExports: readonly OtherExport[] = [
     hint: 'its rows name no sender and no recipient; export the summary with Get-MessageTraceV2',
   },
   {
-    title: 'Extended report (Start-HistoricalSearch -ReportType MessageTraceDetail)',
-    columns: ['datetimeutc', 'eventid', 'recipientaddress', 'customdata'],
-    hint: 'not supported yet; request the Enhanced summary (-ReportType MessageTrace)',
-  },
-  {
-    title: 'message tracking log of Exchange Server',
-    columns: ['datetime', 'eventid', 'recipientaddress'],
-    hint: 'not supported yet; export the message trace of Exchange Online',
-  },
-  {
     title: 'unified audit log',
     columns: ['recordtype', 'auditdata'],
     hint: 'it has no message rows; scan reads message traces',

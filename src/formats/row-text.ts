@@ -6,7 +6,9 @@ import { SENDER_SRS } from '../core/record.ts';
 import { rewrittenSender } from '../core/sender.ts';
 import type { RecordView } from '../readers/reader.ts';
 import { recipientPart, splitRecipient, trimMessageId, trimMessageTraceId, trimmed } from './cells.ts';
+import { senderColumn } from './event-row.ts';
 import type { RoleColumns } from './format.ts';
+import { hasSemicolon, listPart, splitList } from './recipient-list.ts';
 
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -33,9 +35,9 @@ export function readRowText(
     trimMessageId(bytes, starts[roles.message_id], ends[roles.message_id]);
     messageId = text(bytes, trimmed.start, trimmed.end);
   }
-  const sender = addresses.sender(bytes, starts[roles.sender], ends[roles.sender]) ? addresses.text() : '';
-  const rewritten =
-    addresses.kind === SENDER_SRS ? rewrittenSender(text(bytes, starts[roles.sender], ends[roles.sender])) : null;
+  const column = senderColumn(view, roles);
+  const sender = addresses.sender(bytes, starts[column], ends[column]) ? addresses.text() : '';
+  const rewritten = addresses.kind === SENDER_SRS ? rewrittenSender(text(bytes, starts[column], ends[column])) : null;
   const subject = roles.subject < 0 ? '' : text(bytes, starts[roles.subject], ends[roles.subject]);
   const recipient = findRecipient(view, roles, addresses, recipientLo, recipientHi);
   const texts = { messageTraceId, messageId, sender, recipient, subject };
@@ -44,6 +46,13 @@ export function readRowText(
 
 function findRecipient(view: RecordView, roles: RoleColumns, addresses: AddressReader, lo: number, hi: number): string {
   const { bytes, starts, ends } = view;
+  if (roles.event >= 0) {
+    for (const column of [roles.recipient, roles.related_recipient]) {
+      const found = column < 0 ? '' : findInList(view, column, addresses, lo, hi);
+      if (found !== '') return found;
+    }
+    return '';
+  }
   if (roles.recipient_status < 0) {
     return addresses.recipient(bytes, starts[roles.recipient], ends[roles.recipient]) ? addresses.text() : '';
   }
@@ -51,6 +60,17 @@ function findRecipient(view: RecordView, roles: RoleColumns, addresses: AddressR
   for (let from = starts[roles.recipient_status]; from < end; from = recipientPart.next) {
     splitRecipient(bytes, from, end);
     if (!addresses.recipient(bytes, recipientPart.start, recipientPart.end)) continue;
+    if (addresses.lo === lo && addresses.hi === hi) return addresses.text();
+  }
+  return '';
+}
+
+function findInList(view: RecordView, column: number, addresses: AddressReader, lo: number, hi: number): string {
+  const { bytes, starts, ends } = view;
+  const bySemicolon = hasSemicolon(bytes, starts[column], ends[column]);
+  for (let from = starts[column]; from < ends[column]; from = listPart.next) {
+    splitList(bytes, from, ends[column], bySemicolon);
+    if (!addresses.recipient(bytes, listPart.start, listPart.end)) continue;
     if (addresses.lo === lo && addresses.hi === hi) return addresses.text();
   }
   return '';

@@ -10,7 +10,7 @@ import { Dictionary } from '../core/dictionary.ts';
 import { type DateOrder, parseEventTime } from '../core/event-time.ts';
 import type { KeyedHash } from '../core/hash.ts';
 import { Ipv4Ids } from '../core/ipv4-ids.ts';
-import type { DeadLetterCode } from '../core/outcome.ts';
+import type { DeadLetterCode, DropReason } from '../core/outcome.ts';
 import type { PairSink, RowCounter } from '../core/ports.ts';
 import {
   CONNECTOR,
@@ -20,8 +20,11 @@ import {
   DIRECTION_NONE,
   DIRECTION_OUTBOUND,
   DIRECTION_SHIFT,
+  EVENT_ROW,
+  EVENT_STATUS_SHIFT,
   FLAGS,
   HAS_IP_COLUMNS,
+  HEADER_SENDER_DIFFERS,
   MESSAGE_HI,
   MESSAGE_ID_HI,
   MESSAGE_ID_LO,
@@ -32,8 +35,11 @@ import {
   RANK_SOURCE_SHIFT,
   RANK_SUBJECT_SHIFT,
   RECIPIENT_DOMAIN,
+  RECIPIENT_FOR_BOUNCES,
   RECIPIENT_HI,
   RECIPIENT_LO,
+  REFUSAL_NONE,
+  REFUSAL_SHIFT,
   SENDER_DOMAIN,
   SENDER_HI,
   SENDER_KIND_SHIFT,
@@ -41,6 +47,7 @@ import {
   SENDER_NULL,
   SENT_ON,
   SOURCE,
+  STATUS_EXPANDED,
   STATUS_MASK,
   STATUSES_SEEN_SHIFT,
   SUBJECT,
@@ -52,7 +59,6 @@ import {
   excerpt,
   RecipientReader,
   recipientPart,
-  splitRecipient,
   statusOfDelivery,
   statusOfWord,
   trimBlanks,
@@ -60,7 +66,20 @@ import {
   trimMessageTraceId,
   trimmed,
 } from './cells.ts';
+import {
+  countRecipients,
+  isForBounces,
+  isInternalHop,
+  isSubmitted,
+  repliesOf,
+  senderColumn,
+  statusOfEventRow,
+  textOf,
+} from './event-row.ts';
+import { EVENT_ARRIVES, EVENT_REPLACES, EVENT_REPLIES, EVENT_SENDS, EVENT_STATUS, meaningOfEvent } from './events.ts';
 import { canonicalColumn, type FormatMatch, type RoleColumns } from './format.ts';
+import { hasSemicolon, isTypeName, listPart, splitList } from './recipient-list.ts';
+import { refusalOf } from './refusal.ts';
 
 const HOUR_MS = 3_600_000;
 /** Rows before it are dead letters: Exchange Online is younger, so such a time is a broken one. */
@@ -73,6 +92,12 @@ const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** IPv6 texts kept with their canonical form. */
 const MAX_SOURCE_SPELLINGS = 16_384;
 const UNKNOWN_SOURCE = -1;
+const BACKSLASH = 0x5c;
+/** Before the columns in a tracking log, which begins again where the service does. */
+const LOG_FIELDS = /^#Fields:/i;
+const NOT_JOINED =
+  'its list of recipients is the name of a type: Export-Csv writes no lists, so join them first, ' +
+  "with Select-Object *, @{n='RecipientList';e={$_.Recipients -join ';'}} -ExcludeProperty Recipients";
 
 /** What the rows of a run share: all ids and hashes come from here. */
 export interface RowContext {
@@ -118,6 +143,9 @@ export class RowExtractor {
   readonly #untilMs: number;
   readonly #rank: number;
   readonly #formatFlags: number;
+  readonly #hasServersOwn: boolean;
+  /** The word of the connector and the traits, of the pairs of the record at hand. */
+  #connector = 0;
   /** Columns of which a row of the format has one; empty where the file cannot tell. */
   readonly #proof: readonly number[];
   /** First and last event time of the observations: doubles that are written without an allocation. */
@@ -139,8 +167,9 @@ export class RowExtractor {
     this.#latestMs = context.nowMs + FUTURE_TOLERANCE_MS;
     this.#sinceMs = context.sinceMs ?? Number.NEGATIVE_INFINITY;
     this.#untilMs = context.untilMs ?? Number.POSITIVE_INFINITY;
-    const { rank, proof = [] } = file.match.format;
+    const { rank, proof = [], hasServersOwnConnectors = false } = file.match.format;
     this.#rank = rank;
+    this.#hasServersOwn = hasServersOwnConnectors;
     const proofColumns = proof.map((role) => this.#roles[role]);
     this.#proof = proofColumns.includes(-1) ? [] : proofColumns;
     this.#formatFlags = this.#roles.from_ip >= 0 && this.#roles.to_ip >= 0 ? HAS_IP_COLUMNS : 0;
@@ -176,16 +205,25 @@ export class RowExtractor {
       return;
     }
     if (eventMs < this.#sinceMs || eventMs >= this.#untilMs) {
-      this.#dropOutOfRange(view);
+      this.#dropAll(view, 'out_of_range');
       return;
     }
 
+    let event = 0;
+    if (roles.event >= 0) {
+      const meaning = meaningOfEvent(bytes, starts[roles.event], ends[roles.event]);
+      if (typeof meaning === 'string') {
+        this.#dropAll(view, meaning);
+        return;
+      }
+      event = meaning;
+    }
     if (this.#proof.length > 0 && this.#proof.every((column) => starts[column] === ends[column])) {
       this.#refuse(view, 'malformed_record', `its fields are those of no row of ${this.#file.match.format.title}`);
       return;
     }
     let flags = this.#formatFlags;
-    const sender = roles.sender;
+    const sender = senderColumn(view, roles);
     const addresses = context.addresses;
     if (!addresses.sender(bytes, starts[sender], ends[sender])) {
       this.#refuse(view, 'bad_sender', `sender "${excerpt(bytes, starts[sender], ends[sender])}" is no address`);
@@ -195,10 +233,18 @@ export class RowExtractor {
     words[SENDER_HI] = addresses.hi;
     words[SENDER_DOMAIN] = context.domains.intern(addresses.bytes, addresses.domainStart, addresses.end);
     flags |= addresses.kind << SENDER_KIND_SHIFT;
-    if (addresses.kind !== SENDER_NULL) flags |= this.#rank << RANK_SENDER_SHIFT;
+    if (addresses.kind !== SENDER_NULL) {
+      flags |= (sender === roles.sender ? this.#rank : this.#rank + 1) << RANK_SENDER_SHIFT;
+    }
+    let traits = 0;
+    const headerSender = roles.header_sender;
+    if (headerSender >= 0 && ends[headerSender] > starts[headerSender] && sender !== headerSender) {
+      if (this.#isOtherDomain(bytes, starts[headerSender], ends[headerSender])) traits |= HEADER_SENDER_DIFFERS;
+    }
 
     if (this.#readMessageId(view)) flags |= this.#rank << RANK_MESSAGE_ID_SHIFT;
-    if (!this.#readMessage(view, eventMs)) {
+    // Events of a message happen at different times.
+    if (!this.#readMessage(view, roles.event >= 0 ? 0 : Math.floor(eventMs / 1000))) {
       this.#refuse(view, 'no_identity', 'neither a message trace id nor a Message-ID');
       return;
     }
@@ -224,6 +270,11 @@ export class RowExtractor {
       words[SOURCE] = source;
       if (source !== 0) flags |= this.#rank << RANK_SOURCE_SHIFT;
     }
+    if (event !== 0 && words[SOURCE] === 0 && isSubmitted(view, roles, event)) {
+      const source = this.#readSource(bytes, starts[roles.client_ip], ends[roles.client_ip]);
+      words[SOURCE] = source;
+      if (source !== 0) flags |= this.#rank << RANK_SOURCE_SHIFT;
+    }
     const toIp = roles.to_ip;
     if (toIp >= 0 && ends[toIp] > starts[toIp]) {
       trimBlanks(bytes, starts[toIp], ends[toIp]);
@@ -231,13 +282,22 @@ export class RowExtractor {
       if (trimmed.end - trimmed.start > 1) flags |= SENT_ON;
     }
 
-    words[CONNECTOR] = 0;
+    this.#connector = traits;
     const connector = roles.connector;
     if (connector >= 0 && ends[connector] > starts[connector]) {
       trimBlanks(bytes, starts[connector], ends[connector]);
+      const rank = event === 0 || (event & EVENT_ARRIVES) !== 0 ? this.#rank : this.#rank + 1;
+      if (this.#hasServersOwn && bytes.subarray(trimmed.start, trimmed.end).includes(BACKSLASH))
+        trimmed.end = trimmed.start;
       const id = context.connectors.intern(bytes, trimmed.start, trimmed.end);
-      if (id <= CONNECTOR_ID_MASK) words[CONNECTOR] = id;
-      if (words[CONNECTOR] !== 0) flags |= this.#rank << RANK_CONNECTOR_SHIFT;
+      if (id !== 0 && id <= CONNECTOR_ID_MASK) {
+        this.#connector |= id;
+        flags |= rank << RANK_CONNECTOR_SHIFT;
+      }
+    }
+    const reason = roles.reason;
+    if (reason >= 0 && ends[reason] > starts[reason]) {
+      this.#connector |= refusalOf(textOf(bytes, starts[reason], ends[reason])) << REFUSAL_SHIFT;
     }
     if (roles.direction >= 0) {
       flags |= directionOf(bytes, starts[roles.direction], ends[roles.direction]) << DIRECTION_SHIFT;
@@ -251,6 +311,10 @@ export class RowExtractor {
     }
 
     writePosition(words, 0, this.#file.number, view.offset);
+    if (roles.event >= 0) {
+      this.#event(view, flags, event);
+      return;
+    }
     if (roles.recipient_status >= 0) {
       this.#recipients(view, flags);
       return;
@@ -295,7 +359,69 @@ export class RowExtractor {
     if (!found) this.#refuse(view, 'bad_recipient', 'no recipient');
   }
 
+  /** Every recipient of an event row. */
+  #event(view: RecordView, flags: number, event: number): void {
+    const { bytes, starts, ends } = view;
+    const column = this.#roles.recipient;
+    const end = ends[column];
+    if (isTypeName(bytes, starts[column], end)) {
+      this.#refuse(view, 'bad_recipient', NOT_JOINED);
+      return;
+    }
+    const bySemicolon = hasSemicolon(bytes, starts[column], end);
+    const replies = (event & EVENT_REPLIES) === 0 ? null : repliesOf(view, this.#roles, bySemicolon);
+    const sent = (event & EVENT_SENDS) !== 0 && !isInternalHop(view, this.#roles);
+    const base = this.#connector;
+    const usedBefore = this.rows;
+    let number = 0;
+    for (let from = starts[column]; from < end; from = listPart.next) {
+      splitList(bytes, from, end, bySemicolon);
+      if (listPart.start === listPart.end) continue;
+      const status = statusOfEventRow(event, sent, replies, number);
+      const refusal = replies === null ? REFUSAL_NONE : replies.refusal(number);
+      this.#connector = base | (refusal << REFUSAL_SHIFT);
+      this.#eventPair(view, listPart.start, listPart.end, sent ? flags | SENT_ON : flags, status);
+      number++;
+    }
+    this.#connector = base;
+    if ((event & EVENT_REPLACES) !== 0) number += this.#replaced(view, flags, number);
+    if (number > 0 || this.rows > usedBefore) return;
+    if ((event & (EVENT_STATUS | EVENT_ARRIVES)) === 0) this.#counter.drop('event_without_recipient');
+    else this.#refuse(view, 'bad_recipient', 'no recipient');
+  }
+
+  /** The groups and aliases that the recipients of an event row take the place of; returns how many. */
+  #replaced(view: RecordView, flags: number, recipients: number): number {
+    const column = this.#roles.related_recipient;
+    if (column < 0) return 0;
+    const { words } = this.#scratch;
+    const [lo, hi] = recipients === 1 ? [words[RECIPIENT_LO], words[RECIPIENT_HI]] : [0, 0];
+    const { bytes, starts, ends } = view;
+    const bySemicolon = hasSemicolon(bytes, starts[column], ends[column]);
+    let number = 0;
+    for (let from = starts[column]; from < ends[column]; from = listPart.next) {
+      splitList(bytes, from, ends[column], bySemicolon);
+      const { addresses } = this.#context;
+      if (listPart.start === listPart.end || !addresses.recipient(bytes, listPart.start, listPart.end)) continue;
+      if (addresses.lo === lo && addresses.hi === hi) continue;
+      this.#eventPair(view, listPart.start, listPart.end, flags, STATUS_EXPANDED);
+      number++;
+    }
+    return number;
+  }
+
+  #eventPair(view: RecordView, start: number, end: number, flags: number, status: number): void {
+    const connector = this.#connector;
+    this.#connector = connector | EVENT_ROW | (status << EVENT_STATUS_SHIFT);
+    this.#pairOf(view, start, end, flags | status);
+    this.#connector = connector;
+  }
+
   #pair(view: RecordView, start: number, end: number, flags: number, status: number): void {
+    this.#pairOf(view, start, end, flags | status | (1 << (STATUSES_SEEN_SHIFT + status)));
+  }
+
+  #pairOf(view: RecordView, start: number, end: number, flags: number): void {
     const context = this.#context;
     const addresses = context.addresses;
     if (!addresses.recipient(view.bytes, start, end)) {
@@ -308,12 +434,26 @@ export class RowExtractor {
     const { bytes, domainStart, end: domainEnd } = addresses;
     this.#recipientDomain = context.domains.internLikely(bytes, domainStart, domainEnd, this.#recipientDomain);
     words[RECIPIENT_DOMAIN] = this.#recipientDomain;
-    words[FLAGS] = flags | status | (1 << (STATUSES_SEEN_SHIFT + status));
+    words[FLAGS] = flags;
+    words[CONNECTOR] = isForBounces(bytes, addresses.start) ? this.#connector | RECIPIENT_FOR_BOUNCES : this.#connector;
     this.rows++;
     const times = this.#times;
     if (doubles[0] < times[0]) times[0] = doubles[0];
     if (doubles[0] > times[1]) times[1] = doubles[0];
     this.#sink.add(this.#scratch);
+  }
+
+  /** Whether the header sender in a cell has another domain than the envelope sender, which was read last. */
+  #isOtherDomain(bytes: Uint8Array, start: number, end: number): boolean {
+    const { addresses, hash } = this.#context;
+    if (addresses.domainStart === addresses.end) return false;
+    hash.bytes(addresses.bytes, addresses.domainStart, addresses.end);
+    const { lo, hi } = hash;
+    // Some exports have the domain alone.
+    if (!addresses.sender(bytes, start, end) || addresses.start === addresses.end) return false;
+    const domainStart = addresses.domainStart === addresses.end ? addresses.start : addresses.domainStart;
+    hash.bytes(addresses.bytes, domainStart, addresses.end);
+    return hash.lo !== lo || hash.hi !== hi;
   }
 
   /** The hash of the Message-ID, without its angle brackets; false where the row has none. */
@@ -332,8 +472,8 @@ export class RowExtractor {
     return true;
   }
 
-  /** The message's key: its network message id, else Message-ID, sender and second together. */
-  #readMessage(view: RecordView, eventMs: number): boolean {
+  /** The message's key: its network message id, else Message-ID, sender and second (0 of an event) together. */
+  #readMessage(view: RecordView, second: number): boolean {
     const { words } = this.#scratch;
     const hash = this.#context.hash;
     const column = this.#roles.message_trace_id;
@@ -347,7 +487,6 @@ export class RowExtractor {
       }
     }
     if (words[MESSAGE_ID_LO] === 0 && words[MESSAGE_ID_HI] === 0) return false;
-    const second = Math.floor(eventMs / 1000);
     hash.words(
       words[MESSAGE_ID_LO],
       words[MESSAGE_ID_HI],
@@ -402,18 +541,9 @@ export class RowExtractor {
     if (name !== '' && list.length < MAX_ORGANIZATIONS && !list.includes(name)) list.push(name);
   }
 
-  /** Rows outside `--since` and `--until`: a record with three recipients is three of them. */
-  #dropOutOfRange(view: RecordView): void {
-    const cell = this.#roles.recipient_status;
-    let dropped = 0;
-    if (cell >= 0) {
-      const end = view.ends[cell];
-      for (let from = view.starts[cell]; from < end; from = recipientPart.next) {
-        splitRecipient(view.bytes, from, end);
-        if (recipientPart.start < recipientPart.end || recipientPart.eventsStart < recipientPart.eventsEnd) dropped++;
-      }
-    }
-    for (let i = Math.max(dropped, 1); i > 0; i--) this.#counter.drop('out_of_range');
+  /** Drops the rows of a record: with three recipients it is three of them. */
+  #dropAll(view: RecordView, reason: DropReason): void {
+    for (let i = Math.max(countRecipients(view, this.#roles), 1); i > 0; i--) this.#counter.drop(reason);
   }
 
   /** A time that cannot be read is a broken row, unless the row is the header of a joined file. */
@@ -437,7 +567,8 @@ function isRepeatedHeader(view: RecordView, header: readonly string[]): boolean 
   const decoder = new TextDecoder();
   for (let i = 0; i < view.count; i++) {
     if (view.ends[i] - view.starts[i] > 200) return false;
-    if (canonicalColumn(decoder.decode(view.bytes.subarray(view.starts[i], view.ends[i]))) !== header[i]) return false;
+    const name = decoder.decode(view.bytes.subarray(view.starts[i], view.ends[i])).replace(LOG_FIELDS, '');
+    if (canonicalColumn(name) !== header[i]) return false;
   }
   return true;
 }

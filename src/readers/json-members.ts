@@ -110,9 +110,10 @@ export function textOf(value: unknown): string {
 /**
  * ConvertTo-Json of Windows PowerShell writes values that carry members as objects: dates,
  * `{"value":"\/Date(1658751973240)\/","DateTime":"Monday, July 25, 2022 ..."}`, and the enumerations of remote
- * sessions, `{"value":4,"Value":"Failed"}`.
+ * sessions, `{"value":4,"Value":"Failed"}`, and their lists, `{"value":["ann@contoso.com"],"Count":1}`.
  */
 function isWrapped(value: Record<string, unknown>): boolean {
   if (!Object.hasOwn(value, 'value')) return false;
+  if (Array.isArray(value.value)) return Object.hasOwn(value, 'Count');
   return typeof value.value === 'string' || typeof value.value === 'number';
 }

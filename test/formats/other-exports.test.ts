@@ -15,8 +15,6 @@ describe('exports that are no message traces', () => {
   it.each([
     ['format-table.csv', 'formatted output'],
     ['accepted-domains.csv', 'pass it with --accepted-domains'],
-    ['extended.csv', 'Extended report'],
-    ['tracking.log', 'message tracking log'],
   ])('%s is named', async (name, expected) => {
     const { ledger } = await readAll(inputOptions([`${FIXTURES}/refused/${name}`]));
     expect(ledger[0].refused).toMatchObject({ code: 'unknown_format', message: expect.stringContaining(expected) });

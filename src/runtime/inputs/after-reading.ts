@@ -11,8 +11,11 @@ export const LOOKED_AT_BYTES = 200;
 
 /** The warning of Get-MessageTraceV2 that its result was cut, which `*>` and transcripts put between the rows. */
 export const MORE_RESULTS = /There are more results, use the following command/i;
-/** First line of every export of Windows PowerShell: in the middle of exports that were joined. */
-export const TYPE_LINE = /^"?#TYPE /;
+/**
+ * First line of every export of Windows PowerShell, and those of a tracking log: in the middle of exports that were
+ * joined, and of a log where the service was started again.
+ */
+export const TYPE_LINE = /^(?:"?#TYPE |#(?:Software|Version|Log-type|Date|Fields):)/i;
 
 /** The start of a refused line, from its stored bytes. */
 export function refusedText(bytes: Uint8Array, layout: FileLayout): string {

@@ -3,6 +3,7 @@
 import { excerpt } from '../../formats/cells.ts';
 import {
   canonicalColumn,
+  columnsWithoutHeader,
   type FileShape,
   type FormatMatch,
   matchFormat,
@@ -84,8 +85,14 @@ export function readLayout(
   if (preamble.start === bytes.length) return { kind: 'empty' };
   const delimiter = preamble.delimiter ?? sniffDelimiter(bytes, preamble.start);
   const found = readHeader(bytes, preamble.start, delimiter);
-  const dataOffset = guess.bomBytes + decoder.storedLength(bytes, 0, found.end);
-  return recognise(found.columns, { shape: 'csv', delimiter, dataOffset, dataLine: preamble.line + found.lines });
+  const storedAt = (index: number) => guess.bomBytes + decoder.storedLength(bytes, 0, index);
+  const columns = columnsWithoutHeader(wanted === null ? formats : [wanted], found.columns);
+  if (columns !== null) {
+    const start = { dataOffset: storedAt(preamble.start), dataLine: preamble.line };
+    return recognise(columns, { shape: 'csv', delimiter, ...start });
+  }
+  const start = { dataOffset: storedAt(found.end), dataLine: preamble.line + found.lines };
+  return recognise(found.columns, { shape: 'csv', delimiter, ...start });
 }
 
 /** What ConvertTo-Json makes of no rows, and web services of an empty answer: JSON without an object of values. */
