@@ -4,7 +4,7 @@
  * times are there still, and that is told.
  */
 
-import { type Connector, uniqueConnectors } from '../core/connectors.ts';
+import type { Connector } from '../core/connectors.ts';
 import { type DateOrder, dateOrderEvidence, EVIDENCE_DMY, EVIDENCE_MDY, parseEventTime } from '../core/event-time.ts';
 import { RelaywatchError } from '../core/outcome.ts';
 import {
@@ -69,6 +69,23 @@ const OTHER_EXPORTS: readonly (readonly [column: string, what: string])[] = [
   ['allowedooftype', 'an export of Get-RemoteDomain'],
 ];
 
+/** Connectors of one direction and name belong together; exports of several days hold them several times. */
+function uniqueConnectors(connectors: readonly Connector[]): Connector[] {
+  const byKey = new Map<string, Connector>();
+  for (const connector of connectors) {
+    const key = `${connector.direction} ${connector.name.toLowerCase()}`;
+    const known = byKey.get(key);
+    if (known === undefined || isNewer(connector, known)) byKey.set(key, connector);
+  }
+  return [...byKey.keys()].sort().map((key) => byKey.get(key) as Connector);
+}
+
+/** By the time of change, then of creation: one that was made again under an old name is the newer. */
+function isNewer(one: Connector, other: Connector): boolean {
+  const changed = (one.changedMs ?? -1) - (other.changedMs ?? -1);
+  return changed > 0 || (changed === 0 && (one.createdMs ?? -1) > (other.createdMs ?? -1));
+}
+
 class ConnectorRows {
   readonly warnings: string[] = [];
   readonly #path: string;
@@ -116,35 +133,29 @@ class ConnectorRows {
     const isOutbound = OUTBOUND_COLUMNS.some((column) => row.has(column));
     // Columns that were selected may not tell; what an attacker makes is inbound.
     const direction = isOutbound && !isInbound ? 'outbound' : 'inbound';
-    const domains = this.#list(row, direction === 'inbound' ? 'senderdomains' : 'recipientdomains');
-    const certificate = textOf(row.get(direction === 'inbound' ? 'tlssendercertificatename' : 'tlsdomain'));
     return {
-      direction,
       name,
-      guid: textOf(row.get('guid')).toLowerCase(),
+      direction,
       isEnabled: !row.has('enabled') || isTrue(row.get('enabled')),
       type: textOf(row.get('connectortype')),
-      source: textOf(row.get('connectorsource')),
+      senderAddresses: this.#list(row, 'senderipaddresses'),
+      senderDomains: [...new Set(this.#list(row, 'senderdomains').map(domainPattern))].sort(),
       createdMs: this.#time(row, 'whencreatedutc') ?? this.#time(row, 'whencreated'),
       changedMs: this.#time(row, 'whenchangedutc') ?? this.#time(row, 'whenchanged'),
-      domains: domains === null ? null : [...new Set(domains.map(domainPattern))].sort(),
-      addresses: direction === 'inbound' ? this.#list(row, 'senderipaddresses') : null,
-      certificateName: TYPE_NAME.test(certificate) ? '' : certificate,
     };
   }
 
-  /** The values of a list; null where the export does not have them. */
-  #list(row: ReferenceRow, column: string): string[] | null {
+  /** The values of a list; none where the export does not have them. */
+  #list(row: ReferenceRow, column: string): string[] {
     const given = row.get(column);
-    if (given === undefined) return null;
     // Windows PowerShell writes some lists as `{"value":[...],"Count":2}`.
-    const wrapped = (given as { value?: unknown } | null)?.value;
+    const wrapped = (given as { value?: unknown } | null | undefined)?.value;
     const value = Array.isArray(wrapped) ? wrapped : given;
     const parts = Array.isArray(value) ? value.map(textOf) : textOf(value).split(/[\s,]+/);
     const found = parts.map((part) => part.trim()).filter((part) => part !== '');
     if (!found.some((part) => TYPE_NAME.test(part))) return [...new Set(found)].sort();
     this.#lost.add(column);
-    return null;
+    return [];
   }
 
   /** UTC milliseconds. A time of the exporter's zone counts only where the text itself says which. */

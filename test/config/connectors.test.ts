@@ -8,15 +8,12 @@ const CREATED = Date.UTC(2026, 8, 5, 15, 2, 11);
 const INBOUND: Connector = {
   direction: 'inbound',
   name: 'Inbound from DC1',
-  guid: 'f88dbc64-6d11-4fe3-aaca-9e3a6b313ea7',
   isEnabled: true,
   type: 'OnPremises',
-  source: 'HybridWizard',
   createdMs: CREATED,
   changedMs: CREATED + 11_000,
-  domains: ['*', '*.fabrikam.example'],
-  addresses: ['198.51.100.0/24', '2001:db8::25'],
-  certificateName: 'mail.contoso.com',
+  senderDomains: ['*', '*.fabrikam.example'],
+  senderAddresses: ['198.51.100.0/24', '2001:db8::25'],
 };
 
 /** Names and order as Get-InboundConnector gives them. */
@@ -68,10 +65,8 @@ describe('connectors as JSON', () => {
     ]);
     expect(connectors[2]).toMatchObject({
       createdMs: Date.UTC(2026, 6, 23, 22, 55, 13),
-      domains: ['partner.example'],
-      addresses: null,
-      certificateName: '',
-      guid: '',
+      senderDomains: [],
+      senderAddresses: [],
     });
   });
 
@@ -87,7 +82,7 @@ describe('connectors as JSON', () => {
       [again, inbound],
     ]) {
       const { connectors } = await read(JSON.stringify(list));
-      expect(connectors).toMatchObject([{ createdMs: Date.UTC(2026, 8, 7), addresses: [] }]);
+      expect(connectors).toMatchObject([{ createdMs: Date.UTC(2026, 8, 7), senderAddresses: [] }]);
     }
   });
 
@@ -125,7 +120,7 @@ describe('connectors as CSV', () => {
       'Inbound from DC1',
       '9/5/2026 3:02:22 PM',
       '9/5/2026 3:02:11 PM',
-      INBOUND.guid,
+      '',
     );
     const other = line(
       'True',
@@ -142,7 +137,7 @@ describe('connectors as CSV', () => {
     const { connectors, warnings } = await read(`#TYPE x\r\n${header}\r\n${row}\r\n${other}\r\n`);
     expect(warnings).toEqual([]);
     expect(connectors[0]).toEqual(INBOUND);
-    expect(connectors[1]).toMatchObject({ name: 'old', domains: [], addresses: [] });
+    expect(connectors[1]).toMatchObject({ name: 'old', senderDomains: [], senderAddresses: [] });
   });
 
   it('whose lists Export-Csv lost still tell names and times', async () => {
@@ -150,7 +145,7 @@ describe('connectors as CSV', () => {
     const row = line('True', 'OnPremises', '', lost, 'System.String[]', '', 'relay77', '', '2026-09-05 15:02:11', '');
     const { connectors, warnings } = await read(`${header}\n${row}\n`);
     expect(connectors).toMatchObject([
-      { name: 'relay77', createdMs: CREATED, changedMs: null, domains: null, addresses: null },
+      { name: 'relay77', createdMs: CREATED, changedMs: null, senderDomains: [], senderAddresses: [] },
     ]);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain('the values of senderdomains, senderipaddresses; they are not known');
