@@ -1,12 +1,28 @@
 /** The files that a pipeline names, as `config` reads them. */
 
 import { readdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { readReferenceFile } from '../adapters/file/reference-file.ts';
 import type { PipelineSurroundings } from '../config/pipeline/load.ts';
 import { RelaywatchError } from '../core/outcome.ts';
 
 /** The folder that `lint`, `run` and `test` look into where none is named. */
 export const PIPELINE_FOLDER = 'pipelines';
+
+/** The folders that come with relaywatch: the pipelines, and the examples that their cases read. */
+const SHIPPED = ['pipelines', 'examples'].map((name) => fileURLToPath(new URL(`../../${name}`, import.meta.url)));
+
+/** The pipeline that a command uses where none is named. Raises a RelaywatchError where it is not here. */
+export async function defaultPipeline(name: string): Promise<string> {
+  const file = `${PIPELINE_FOLDER}/${name}.yaml`;
+  if ((await listFolder(PIPELINE_FOLDER))?.includes(`${name}.yaml`) === true) return file;
+  throw new RelaywatchError({
+    code: 'usage',
+    message: `no pipeline is named, and there is no ${file} here`,
+    hint: `Name one, or begin with those that come with relaywatch: copy ${SHIPPED.join(' and ')} to here.`,
+    exitCode: 2,
+  });
+}
 
 /** The files and the environment of this machine. */
 export function pipelineSurroundings(): PipelineSurroundings {
@@ -30,7 +46,7 @@ function noPipeline(path: string, isDefault: boolean): RelaywatchError {
   return new RelaywatchError({
     code: 'usage',
     message: `there is no pipeline in the folder ${path}${isDefault ? ' here' : ''}`,
-    hint: 'Name the file, such as pipelines/embedded.yaml.',
+    hint: `Name the file, such as pipelines/embedded.yaml${isDefault ? `; ${SHIPPED[0]} has some` : ''}.`,
     exitCode: 2,
   });
 }

@@ -6,12 +6,11 @@ import type { Pipeline } from '../config/pipeline/pipeline.ts';
 import { DAY_MS } from '../core/calendar.ts';
 import { type ExitCode, RelaywatchError } from '../core/outcome.ts';
 import { terminalSafe } from '../reports/text.ts';
-import { pipelineSurroundings } from './pipeline-files.ts';
+import { defaultPipeline, pipelineSurroundings } from './pipeline-files.ts';
 import { rescanArchive } from './rescan/rescan-archive.ts';
 import type { Streams } from './scan-command.ts';
 import { openJobs, openOutputs, profilesOf } from './service/components.ts';
 
-const DEFAULT_PIPELINE = 'pipelines/embedded.yaml';
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 export interface RawRescanOptions {
@@ -31,7 +30,7 @@ export async function runRescan(
 ): Promise<ExitCode> {
   if (paths.length > 0)
     throw usage(`rescan takes no ${paths[0]}`, 'It reads the archive; --pipeline names the pipeline.');
-  const pipeline = await loadPipeline(raw.pipeline ?? DEFAULT_PIPELINE, pipelineSurroundings());
+  const pipeline = await loadPipeline(raw.pipeline ?? (await defaultPipeline('embedded')), pipelineSurroundings());
   const fromMs = dayMs('--from', raw.from);
   const toMs = raw.to === undefined ? null : dayMs('--to', raw.to);
   if (fromMs === null) throw usage('rescan needs --from', 'For example: relaywatch rescan --from 2026-11-01');

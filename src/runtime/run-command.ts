@@ -3,12 +3,10 @@
 import { loadPipeline } from '../config/pipeline/load.ts';
 import type { Pipeline, Role } from '../config/pipeline/pipeline.ts';
 import { type ExitCode, RelaywatchError } from '../core/outcome.ts';
-import { pipelineSurroundings } from './pipeline-files.ts';
+import { defaultPipeline, pipelineSurroundings } from './pipeline-files.ts';
 import type { Streams } from './scan-command.ts';
 import type { Service } from './service/service.ts';
 
-/** Where none is named. */
-const DEFAULT_PIPELINE = 'pipelines/embedded.yaml';
 /** A worker that is asked to stop and does not is ended: what it had not written is written by the next one. */
 const STOP_DEADLINE_MS = 25_000;
 const EXIT_AFTER_MS = 1_000;
@@ -34,7 +32,7 @@ export async function runRun(paths: readonly string[], raw: RawRunOptions, { std
       exitCode: 2,
     });
   }
-  const pipeline = await loadPipeline(paths[0] ?? DEFAULT_PIPELINE, pipelineSurroundings());
+  const pipeline = await loadPipeline(paths[0] ?? (await defaultPipeline('embedded')), pipelineSurroundings());
   return await serve(pipeline, raw, stderr);
 }
 

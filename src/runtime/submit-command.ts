@@ -12,11 +12,9 @@ import type { IngestJob } from '../core/jobs.ts';
 import { type ExitCode, RelaywatchError } from '../core/outcome.ts';
 import { terminalSafe } from '../reports/text.ts';
 import { submitDurably } from './jobs/resubmit.ts';
-import { pipelineSurroundings } from './pipeline-files.ts';
+import { defaultPipeline, pipelineSurroundings } from './pipeline-files.ts';
 import type { Streams } from './scan-command.ts';
 import { openJobs } from './service/components.ts';
-
-const DEFAULT_PIPELINE = 'pipelines/jobs.yaml';
 
 export interface RawSubmitOptions {
   pipeline?: string;
@@ -26,11 +24,11 @@ export interface RawSubmitOptions {
 
 export async function runSubmit(
   paths: readonly string[],
-  { pipeline: file = DEFAULT_PIPELINE, tenant, quiet = false }: RawSubmitOptions,
+  { pipeline: file, tenant, quiet = false }: RawSubmitOptions,
   { stdout, stderr }: Streams,
 ): Promise<ExitCode> {
   if (paths.length === 0) throw usage('no exports are named', 'For example: relaywatch submit exports/');
-  const pipeline = await loadPipeline(file, pipelineSurroundings());
+  const pipeline = await loadPipeline(file ?? (await defaultPipeline('jobs')), pipelineSurroundings());
   const key = tenantKey(pipeline, tenant);
   const { files, missing, dispose } = await findExportFiles(paths, {
     temporaryFolder: undefined,

@@ -73,7 +73,17 @@ beforeAll(() => {
   folder = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'relaywatch-package-')));
   // A copy, so that building leaves nothing in the repository.
   const copy = path.join(folder, 'copy');
-  for (const name of ['bin', 'infra', 'scripts', 'src', 'package.json', 'LICENSE', 'README.md']) {
+  for (const name of [
+    'bin',
+    'examples',
+    'infra',
+    'pipelines',
+    'scripts',
+    'src',
+    'package.json',
+    'LICENSE',
+    'README.md',
+  ]) {
     if (existsSync(path.join(ROOT, name))) cpSync(path.join(ROOT, name), path.join(copy, name), { recursive: true });
   }
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'), 'junction');
@@ -95,7 +105,11 @@ describe('the package', () => {
       expect.arrayContaining(['LICENSE', 'README.md', 'package.json', 'bin/relaywatch.js', 'dist/main.js']),
     );
     const others = packed.filter(
-      (file) => !/^(LICENSE|README\.md|package\.json|bin\/\w+\.js|dist\/.+\.js|infra\/\w+\/[\w-]+\.json)$/.test(file),
+      (file) =>
+        !/^(LICENSE|README\.md|package\.json|bin\/\w+\.js|dist\/.+\.js|infra\/\w+\/[\w-]+\.json)$/.test(file) &&
+        !/^(pipelines\/(tenants\/)?[\w-]+(\.schema)?\.(yaml|json)|examples\/contoso\/(exports\/)?[\w-]+\.\w+)$/.test(
+          file,
+        ),
     );
     expect(others).toEqual([]);
     const sources = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
@@ -136,6 +150,25 @@ describe('the package', () => {
     const stdout = npm(['exec', '--offline', '--', 'relaywatch', '--help'], path.join(folder, 'user'));
     expect(stdout).toMatch(/^Usage: relaywatch /);
   });
+
+  test('runs with the pipelines that it brings, once they are copied to where it is to run', () => {
+    const { stderr, status } = relaywatch('run');
+    const shipped = path.join(folder, 'user/node_modules/relaywatch');
+    expect(status).toBe(2);
+    expect(stderr).toContain('there is no pipelines/embedded.yaml here');
+    expect(stderr).toContain(`copy ${path.join(shipped, 'pipelines')} and ${path.join(shipped, 'examples')} to here`);
+
+    const place = path.join(folder, 'place');
+    for (const name of ['pipelines', 'examples']) {
+      cpSync(path.join(shipped, name), path.join(place, name), { recursive: true });
+    }
+    cpSync(path.join(place, 'examples/contoso/exports'), path.join(place, 'data/inbox/contoso'), { recursive: true });
+    const script = path.join(shipped, 'bin/relaywatch.js');
+    expect(run(process.execPath, [script, 'lint', 'pipelines/embedded.yaml'], place)).toMatchObject({ status: 0 });
+    const ran = run(process.execPath, [script, 'run', '--once'], place);
+    expect(ran.status, ran.stderr).toBe(0);
+    expect(readdirSync(path.join(place, 'data/findings/incidents'))).toHaveLength(1);
+  }, 60_000);
 
   test('scans a file, and writes the ledger', () => {
     writeFileSync(path.join(folder, 'export.csv'), messageTrace());
