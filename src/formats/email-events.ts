@@ -19,6 +19,8 @@ export const emailEvents: TraceFormat = {
     // `time` beside the properties is that of publication, minutes later.
     event_time: ['timestamp', 'timegenerated'],
     sender: ['sendermailfromaddress'],
+    header_sender: ['senderfromaddress', 'senderfromdomain'],
+    header_sender: ['senderfromaddress', 'senderfromdomain'],
     recipient: ['recipientemailaddress'],
     delivery_location: ['deliverylocation'],
     delivery_action: ['deliveryaction'],

@@ -29,6 +29,8 @@ export const messageTrace: TraceFormat = {
     sender: ['senderaddress', 'sender', 'fromaddress', 'from'],
     recipient: ['recipientaddress', 'recipient', 'recipients', 'toaddress', 'to'],
     status: ['status', 'deliverystatus'],
+    // Of Get-MessageTraceDetail, joined by a script.
+    reason: ['detail', 'details', 'description', 'reason', 'failurereason', 'errordetail', 'errordetails'],
     subject: ['subject', 'messagesubject'],
     message_id: ['messageid', 'internetmessageid'],
     message_trace_id: ['messagetraceid', 'networkmessageid', 'traceid'],

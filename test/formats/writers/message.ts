@@ -39,7 +39,7 @@ export type WrittenField =
   | 'sent_on'
   | 'header_sender'
   | 'refusal'
-  /** That a recipient is still being tried: the status is unknown. */
+  /** That a recipient is still being tried: the traffic then has none. */
   | 'pending'
   /** What filters did: mail to the junk folder is delivered, quarantined mail failed. */
   | 'verdicts'

@@ -96,9 +96,10 @@ export function without(messages: readonly WrittenMessage[], lacks: readonly Wri
       .filter(({ status }) => status !== 'Expanded' || !less.has('groups'))
       .map((recipient) => {
         let { status } = recipient;
+        if (less.has('pending') && status === 'Pending') status = 'Delivered';
         if (less.has('verdicts') && status === 'FilteredAsSpam') status = 'Delivered';
         if (less.has('verdicts') && status === 'Quarantined') status = 'Failed';
-        return { ...recipient, status, reply: less.has('refusal') ? null : recipient.reply };
+        return { ...recipient, status, reply: less.has('refusal') || status === 'Delivered' ? null : recipient.reply };
       }),
   }));
 }
