@@ -20,6 +20,7 @@ const MODULES: Record<CommandName, () => Promise<RunCommand>> = {
   setup: async () => (await import('./runtime/setup-command.ts')).runSetup,
   doctor: async () => (await import('./runtime/setup-command.ts')).runDoctor,
   test: async () => (await import('./runtime/test-command.ts')).runTest,
+  'dead-letters': async () => (await import('./runtime/dead-letters-command.ts')).runDeadLetters,
   lint: async () => (await import('./runtime/lint-command.ts')).runLint,
 };
 

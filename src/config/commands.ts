@@ -172,6 +172,50 @@ Elasticsearch, topics into Kafka. It may run as often as anybody likes.`,
   2  wrong usage or configuration
 `,
   },
+  'dead-letters': {
+    operands: '[ACTION] [FILE...]',
+    usage: 'list|show|replay [FILE] [ID...]',
+    summary: 'list, show and replay rows that could not be read',
+    about: `Rows that could not be read, from a file that scan or convert wrote with --dead-letters, or from what a
+pipeline keeps: counted by code, shown with their original text, or put through again.`,
+    options: [
+      {
+        flags: '--pipeline <FILE>',
+        description: 'the dead letters of a pipeline instead of those in a file',
+        example: 'pipelines/embedded.yaml',
+      },
+      { flags: '--tenant <KEY>', description: 'with --pipeline: those of one tenant', example: 'contoso' },
+      { flags: '--code <CODE>', description: 'only those with this code, such as bad_time', example: 'bad_time' },
+      {
+        flags: '--output <FORM>',
+        description: 'text for people, ndjson for programs (default: text)',
+        example: 'ndjson',
+      },
+      {
+        flags: '--out <FOLDER>',
+        description: 'where replay writes exports (default: the folder that the pipeline watches)',
+        example: 'replayed',
+      },
+      QUIET,
+    ],
+    notes: `replay writes the rows with their header into new exports, one for each file they are from. Mend rows before
+in the field "original" of the file, or replay when what was in the way is gone, such as a profile that
+was missing. Exports in the folder that a pipeline watches are read at once, those of a pipeline with
+jobs are handed to its workers; others can be scanned. Rows that are known already are not counted twice.
+
+Examples:
+  relaywatch scan exports/ --dead-letters dead.ndjson
+  relaywatch dead-letters list dead.ndjson
+  relaywatch dead-letters show dead.ndjson 17
+  relaywatch dead-letters replay dead.ndjson --code bad_time --out mended
+  relaywatch dead-letters list --pipeline pipelines/embedded.yaml
+
+Exit codes:
+  0  done
+  1  failed, or not all could be shown or replayed
+  2  wrong usage or configuration
+`,
+  },
   lint: {
     operands: '[PIPELINE...]',
     summary: 'check pipeline files',

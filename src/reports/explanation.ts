@@ -34,7 +34,12 @@ export function explanationText(file: FileExplanation): string {
   if (file.unused.length > 0) lines.push(...entry('not used', unusedColumns(file.unused)));
   for (const { code, count, line, reason } of file.deadLetters) {
     const first = `${count === 1 ? '' : 'first '}in line ${formatCount(line)}: ${reason}`;
-    lines.push(...entry('unreadable', `${counted(count, 'row')}, ${code}, ${first}. ${DEAD_LETTERS[code].action}`));
+    lines.push(
+      ...entry(
+        'unreadable',
+        `${counted(count, 'row')}, ${code}, ${first}. ${DEAD_LETTERS[code].action.replaceAll('`', '')}`,
+      ),
+    );
   }
   for (const warning of file.warnings) lines.push(...entry('warning', warning));
   return `${lines.join('\n')}\n`;

@@ -11,7 +11,7 @@ import { ledgerJson } from '../reports/ndjson.ts';
 import { anyRefused, notes, refusedFiles } from '../reports/notes.ts';
 import type { Organization } from '../reports/trace-document.ts';
 import type { ConvertResult } from './convert.ts';
-import { DeadLetterWriter } from './dead-letters-file.ts';
+import { DeadLetterWriter } from './dead-letters/file.ts';
 import { createProgressLine } from './progress.ts';
 import type { Streams } from './scan-command.ts';
 import { streamOutput } from './stream-output.ts';

@@ -1,7 +1,6 @@
 /** `convert --explain`: the inputs are prepared and read as for rows, and what was understood is printed instead. */
 
 import type { ConvertSettings } from '../config/convert-options.ts';
-import { traceFormats } from '../config/registry.ts';
 import type { DeadLetterCode } from '../core/outcome.ts';
 import type { ColumnRole } from '../formats/format.ts';
 import { explanationText, type FileExplanation } from '../reports/explanation.ts';
@@ -83,11 +82,10 @@ function explanation(
   };
 }
 
-function formatFact({ match, shape }: FileLayout, { format }: ConvertSettings): string {
+function formatFact({ match }: FileLayout, { format }: ConvertSettings): string {
   const { id, title } = match.format;
   if (format !== null) return `${title} (${id}), as --format says`;
-  const others = traceFormats.filter((other) => other.shapes.includes(shape)).length - 1;
-  return `${title} (${id}), as ${counted(match.documented, 'column')} of it have their documented name; ${counted(others, 'other format')} fit less or not`;
+  return `${title} (${id}), which fits best: ${counted(match.documented, 'column')} with its documented names`;
 }
 
 function shapeFact({ shape, delimiter, columns }: FileLayout, start: Uint8Array): string {
@@ -115,7 +113,7 @@ function datesFact(
   settings: ConvertSettings,
 ): string {
   // The order of the ledger is null where no date needs one.
-  if (ledgerFiles[number].date_order === null || dateOrder === null) return 'year first or named: they need no order';
+  if (ledgerFiles[number].date_order === null || dateOrder === null) return 'each can be read in one way alone';
   const evidence = settings.dateOrder === null ? dateEvidence : 'as --date-order says';
   return evidence === null ? ORDERS[dateOrder] : `${ORDERS[dateOrder]}: ${evidence}`;
 }

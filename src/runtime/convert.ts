@@ -6,7 +6,7 @@ import type { Ledger } from '../core/ledger.ts';
 import type { AcceptedDomain, DetectionRange, TenantSettings } from '../core/settings.ts';
 import { TenantModel } from '../core/tenant.ts';
 import { type CollectedPairs, collectPairs } from './collect-pairs.ts';
-import type { DeadLetterWriter } from './dead-letters-file.ts';
+import type { DeadLetterWriter } from './dead-letters/file.ts';
 import { type InputProgress, prepareInputs, type ReaderName } from './inputs.ts';
 
 /** Rows that are handed on at once. */

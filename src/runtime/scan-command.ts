@@ -11,7 +11,7 @@ import { type ExitCode, RelaywatchError } from '../core/outcome.ts';
 import { evidenceNdjson, incidentsNdjson, ledgerJson } from '../reports/ndjson.ts';
 import { allRefused, anyRefused, notes, refusedFiles } from '../reports/notes.ts';
 import { incidentTable } from '../reports/table.ts';
-import { DeadLetterWriter } from './dead-letters-file.ts';
+import { DeadLetterWriter } from './dead-letters/file.ts';
 import { createProgressLine } from './progress.ts';
 import type { ScanResult } from './scan.ts';
 

@@ -13,7 +13,7 @@ import type { ScanSummary } from '../core/summary.ts';
 import { TenantModel } from '../core/tenant.ts';
 import { Walk } from '../core/walk/walk.ts';
 import { collectPairs } from './collect-pairs.ts';
-import type { DeadLetterWriter } from './dead-letters-file.ts';
+import type { DeadLetterWriter } from './dead-letters/file.ts';
 import { type IngestRules, type PreparedInputs, prepareInputs } from './inputs.ts';
 
 export type DateOrder = 'mdy' | 'dmy' | 'ymd';

@@ -9,12 +9,22 @@ import { ECS_VERSION } from '../../core/incident-document.ts';
 import type { DeadLetterCode } from '../../core/outcome.ts';
 import type { DeadLetter } from '../../core/ports.ts';
 
+interface Place {
+  file: string;
+  sha256: string;
+  offset: number;
+  length: number;
+  line: number;
+  encoding?: string;
+  header_base64?: string;
+}
+
 /** Bytes kept of one row: longer ones are attacks, and their file is in the archive. */
 const ORIGINAL_BYTES = 16_384;
 
 /** A row of an export. The same row gives the same id. */
 export function deadLetterWrite(
-  { tenant, file, offset }: RowsHeader,
+  { tenant, file, layout, offset }: RowsHeader,
   payload: Uint8Array,
   letter: DeadLetter,
   appendedMs: number,
@@ -27,7 +37,18 @@ export function deadLetterWrite(
     offset: letter.offset,
     length: letter.length,
     line: letter.line,
+    encoding: layout.encoding,
+    ...(layout.shape === 'csv' ? { header_base64: storedHeader(layout).toString('base64') } : {}),
   });
+}
+
+/** The line of column names in the encoding of the rows: with it a row can be put through again. */
+function storedHeader({ columns, delimiter, encoding }: RowsHeader['layout']): Buffer {
+  const cells = columns.map((name) => `"${name.replaceAll('"', '""')}"`);
+  const line = `${cells.join(String.fromCharCode(delimiter))}\r\n`;
+  if (encoding === 'utf-16le') return Buffer.from(`\ufeff${line}`, 'utf16le');
+  if (encoding === 'utf-16be') return Buffer.from(`\ufeff${line}`, 'utf16le').swap16();
+  return Buffer.from(line, encoding === 'windows-1252' ? 'latin1' : 'utf8');
 }
 
 /** An entry of the log that cannot be used as a whole. */
@@ -53,7 +74,7 @@ function write(
   reason: string,
   original: Uint8Array,
   appendedMs: number,
-  place: { file: string; sha256: string; offset: number; length: number; line: number },
+  place: Place,
 ): AppendWrite {
   const id = createHash('sha256').update(JSON.stringify([tenant, place.sha256, place.file, place.offset, code]));
   return {

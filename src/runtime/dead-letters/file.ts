@@ -4,12 +4,12 @@
  */
 
 import { isUtf8 } from 'node:buffer';
-import type { OutputFile } from '../adapters/file/output-file.ts';
-import type { DeadLetterCode } from '../core/outcome.ts';
-import type { DeadLetter } from '../core/ports.ts';
-import { MAX_RECORD_BYTES } from '../readers/reader.ts';
-import { jsonLine } from '../reports/ndjson.ts';
-import type { PreparedInputs, ReadOptions } from './inputs.ts';
+import type { OutputFile } from '../../adapters/file/output-file.ts';
+import type { DeadLetterCode } from '../../core/outcome.ts';
+import type { DeadLetter } from '../../core/ports.ts';
+import { MAX_RECORD_BYTES } from '../../readers/reader.ts';
+import { jsonLine } from '../../reports/ndjson.ts';
+import type { PreparedInputs, ReadOptions } from '../inputs.ts';
 
 /** One line. Offsets count bytes of the file without its container. */
 export interface DeadLetterLine {
