@@ -32,6 +32,7 @@ export const PROFILE: TenantProfile = {
 const MAILBOXES = 2_000;
 const OUTSIDE_DOMAINS = 2_500;
 const SERVER = { ip: '192.0.2.25', connector: 'Inbound from DC1' };
+const PRIZE_DOMAIN = 'prize-desk.example';
 
 export interface Row {
   timeMs: number;
@@ -41,6 +42,7 @@ export interface Row {
 export class Mail {
   readonly #random: Random;
   readonly #mailboxes: string[];
+  #fresh = 0;
 
   constructor(seed: string) {
     this.#random = new Random(seed);
@@ -60,9 +62,16 @@ export class Mail {
     return this.#row(timeMs, sender, () => this.#outside(), 'Send', '2', '');
   }
 
+  /** A row that comes in from a domain and a server that were never there before. */
+  freshRow(timeMs: number): Row {
+    const number = OUTSIDE_DOMAINS + ++this.#fresh;
+    const sender = `${personName(this.#random)}@${externalDomain(number)}`;
+    return this.#row(timeMs, sender, () => this.#inside(), 'Deliver', '1', '', externalIp(number));
+  }
+
   /** A row of an attack: a server of the tenant sends mail of a domain that is not the tenant's. */
-  attackRow(timeMs: number): Row {
-    return this.#row(timeMs, 'promo@prize-desk.example', () => this.#outside(), 'Send', '2', SERVER.connector);
+  attackRow(timeMs: number, domain = PRIZE_DOMAIN, { ip, connector } = SERVER): Row {
+    return this.#row(timeMs, `promo@${domain}`, () => this.#outside(), 'Send', '2', connector, ip);
   }
 
   /** Rows in order of time, evenly spread over `[fromMs, untilMs)`. */
@@ -70,11 +79,20 @@ export class Mail {
     for (let row = 0; row < count; row++) yield this.row(Math.floor(fromMs + ((untilMs - fromMs) * row) / count));
   }
 
-  #row(timeMs: number, from: string, to: () => string, event: string, direction: string, connector: string): Row {
+  #row(
+    timeMs: number,
+    from: string,
+    to: () => string,
+    event: string,
+    direction: string,
+    connector: string,
+    server?: string,
+  ): Row {
     const random = this.#random;
     const count = random.chance(0.8) ? 1 : random.integer(2, 4);
     const recipients = Array.from({ length: count }, () => `${to()}##Receive, ${event}`).join(';');
-    const ip = connector !== '' ? SERVER.ip : direction === '1' ? externalIp(random.integer(0, 3000)) : '';
+    const usual = connector !== '' ? SERVER.ip : direction === '1' ? externalIp(random.integer(0, 3000)) : '';
+    const ip = server ?? usual;
     const domain = from.slice(from.indexOf('@') + 1);
     const text =
       `${sortableTime(timeMs)}0000Z,${from},"${recipients}","${subject(random).replaceAll('"', '""')}",` +

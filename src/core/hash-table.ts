@@ -91,6 +91,15 @@ export class HashTable {
     if (slots <= this.#mask) this.#rebuild(slots, least);
   }
 
+  /** Forgets entries whose value is below `least` at once: for tables that are saved, and pruned seldom. */
+  prune(least: number): void {
+    let kept = 0;
+    for (let slot = 0; slot <= this.#mask; slot++) {
+      if (!this.#isEmpty(slot) && this.#values[slot * SLOT_DOUBLES + 1] >= least) kept++;
+    }
+    if (kept < this.#size) this.#rebuild(slotsFor(kept + 1), least);
+  }
+
   #isEmpty(slot: number): boolean {
     return (this.#words[slot * SLOT_WORDS] | this.#words[slot * SLOT_WORDS + 1]) === 0;
   }

@@ -155,6 +155,15 @@ export class ChosenTexts {
     else texts[field] = text;
   }
 
+  get size(): number {
+    return this.#texts.size;
+  }
+
+  /** Forgets the choices of pairs that `isKept` does not accept, by key. */
+  keep(isKept: (key: string) => boolean): void {
+    for (const key of this.#texts.keys()) if (!isKept(key)) this.#texts.delete(key);
+  }
+
   /** The choices of pairs that `isKept` accepts, by key. */
   save(isKept: (key: string) => boolean): ChosenTextsState {
     return [...this.#texts].filter(([key]) => isKept(key));

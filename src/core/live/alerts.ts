@@ -8,11 +8,28 @@ import type { IncidentDocument } from '../incident-document.ts';
 /** An incident is closed a day after its last activity. */
 const CLOSED_AFTER_MS = DAY_MS;
 
+/** How often an incident was published after it had not been, was open again after its end, and ended. */
+export interface IncidentTurns {
+  openings: number;
+  reopenings: number;
+  closings: number;
+}
+
+/** As far as the document alone tells. */
+export function turnsOf({ relaywatch }: IncidentDocument, openings: number): IncidentTurns {
+  const { reopened_count: reopenings, state } = relaywatch.incident;
+  return { openings, reopenings, closings: reopenings + (state === 'closed' ? 1 : 0) };
+}
+
 /**
- * Every alert that an incident has had by now, oldest first. The same incident gives the same ids, so
- * writing them again is harmless. `openings` counts how often it came back after it was retracted.
+ * Every alert that an incident has had by now, oldest first, of its ends the last. The same incident gives the same
+ * ids, so writing them again is harmless.
  */
-export function alertsOf(document: IncidentDocument, openings: number, createdMs: number): AppendWrite[] {
+export function alertsOf(
+  document: IncidentDocument,
+  { openings, reopenings, closings }: IncidentTurns,
+  createdMs: number,
+): AppendWrite[] {
   const { incident } = document.relaywatch;
   const alerts: AppendWrite[] = [];
   const add = (kind: AlertKind, number: number, at: string) => {
@@ -23,9 +40,9 @@ export function alertsOf(document: IncidentDocument, openings: number, createdMs
     add('escalated', index + 1, escalation.at);
   });
   const lastChange = incident.escalations.at(-1)?.at ?? incident.detected_at;
-  for (let number = 1; number <= incident.reopened_count; number++) add('reopened', number, lastChange);
+  for (let number = 1; number <= reopenings; number++) add('reopened', number, lastChange);
   if (incident.state === 'closed') {
-    add('closed', incident.reopened_count + 1, formatTime(Date.parse(document.event.end) + CLOSED_AFTER_MS));
+    add('closed', closings, formatTime(Date.parse(document.event.end) + CLOSED_AFTER_MS));
   }
   return alerts;
 }

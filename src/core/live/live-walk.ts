@@ -11,6 +11,7 @@ import { type RecordSource, type SortedBlock, visitDays } from '../order.ts';
 import { fileOf, RECORD_DOUBLES, RECORD_WORDS, type RecordScratch } from '../record.ts';
 import { movePlaces, type StatePlace } from '../walk/state-places.ts';
 import type { Walk, WalkState } from '../walk/walk.ts';
+import { forgetClosed } from './closed-incidents.ts';
 import { OpenPairs } from './open-pairs.ts';
 import { SealedPairs } from './sealed-pairs.ts';
 
@@ -96,15 +97,18 @@ export class LiveWalk {
     return lateFromMs;
   }
 
-  /** Takes an observation that came at `nowMs`. It counts in the ledger at once and in the walk with `settle`. */
-  observe(observation: RecordScratch, nowMs: number): void {
+  /**
+   * Takes an observation that came at `nowMs`. It counts in the ledger at once and in the walk with `settle`. Returns
+   * whether its pair is seen for the first time.
+   */
+  observe(observation: RecordScratch, nowMs: number): boolean {
     const timeMs = observation.doubles[0];
     const isBehind = timeMs < this.openFromMs;
     const index = this.#pairs.find(observation);
     if (index >= 0) {
       if (isBehind) this.#late(observation, this.#pairs.isFolded(index, observation) ? 'folded' : 'duplicate', timeMs);
       else this.#pairs.merge(index, observation);
-      return;
+      return false;
     }
     const { answer, updates, isNew, knownMs } = this.#sealed.observe(observation.words, 0, timeMs);
     if (answer !== 'unknown') {
@@ -112,15 +116,16 @@ export class LiveWalk {
       if (isNew) this.#late(observation, answer, Math.min(knownMs, timeMs));
       else this.#count(observation, answer);
       if (updates !== 0) this.#options.counts.shift(fileOf(observation.words, 0), updates);
-      return;
+      return false;
     }
     if (isBehind) {
       this.#sealed.remember(observation.words, 0, timeMs);
       this.#late(observation, 'accepted', timeMs);
-      return;
+      return true;
     }
     this.#pairs.add(observation);
     this.#watermarkMs = Math.max(this.#watermarkMs, Math.min(timeMs, nowMs));
+    return true;
   }
 
   /**
@@ -172,18 +177,28 @@ export class LiveWalk {
 
   /**
    * Seals the days before `openDay`. `move` is asked for every row that incidents and mailboxes of the
-   * sealed days may still show, and answers with the place where its texts stay readable.
+   * sealed days may still show, and answers with the place where its texts stay readable. `onSealed` is called with
+   * every pair of those days.
    */
-  seal(openDay: number, move: <Place extends StatePlace>(place: Place) => Place): void {
+  seal(
+    openDay: number,
+    move: <Place extends StatePlace>(place: Place) => Place,
+    onSealed: (words: Uint32Array, base: number, timeMs: number) => void = () => {},
+  ): void {
     this.settle();
     const openFromMs = openDay * DAY_MS;
     if (this.#headMs >= openFromMs) this.#rewind(openFromMs);
     this.#walkTo(openFromMs);
     const base = this.#walk.save();
+    // As of the seal before: what has closed since then is still to be written.
+    forgetClosed(base.book, this.openFromMs);
     movePlaces(base, move);
     this.#base = base;
     this.#openDay = openDay;
-    this.#pairs.removeBefore(openFromMs, (words, record, timeMs) => this.#sealed.remember(words, record, timeMs));
+    this.#pairs.removeBefore(openFromMs, (words, record, timeMs) => {
+      this.#sealed.remember(words, record, timeMs);
+      onSealed(words, record, timeMs);
+    });
     this.#sealed.forgetBefore(openFromMs);
     // Later snapshots still show rows at their old places.
     this.#snapshots = [];

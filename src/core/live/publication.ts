@@ -9,12 +9,17 @@ import { DAY_MS, MINUTE_MS } from '../calendar.ts';
 import type { IncidentWrite, OutputWrite } from '../delivery.ts';
 import type { Family, IncidentDocument } from '../incident-document.ts';
 import type { Incident } from '../walk/incident.ts';
-import { alertsOf, retractedDocument, retraction } from './alerts.ts';
+import { alertsOf, type IncidentTurns, retractedDocument, retraction, turnsOf } from './alerts.ts';
 
 /** A growing incident is written at notifications and at most this often. */
 const GROWTH_EVERY_MS = MINUTE_MS;
 /** Pairs, from start to detection, by which an incident is known again. */
 const KNOWN_PAIRS = 64;
+/**
+ * What a gap or a rescan took out of our hands is remembered for as long after the seal: the rescans that judge it are
+ * asked for within days.
+ */
+const KEPT_MS = 35 * DAY_MS;
 
 export interface CurrentIncident {
   /** The id that the incident's family, campaign key and day make. */
@@ -24,7 +29,7 @@ export interface CurrentIncident {
 }
 
 /** One published incident. Plain JSON. */
-interface Entry {
+interface Entry extends IncidentTurns {
   id: string;
   family: Family;
   detectedMs: number;
@@ -33,8 +38,6 @@ interface Entry {
   mark: string;
   hash: string;
   writtenMs: number;
-  /** Times it was published after it had not been, or no more. */
-  openings: number;
   retracted: boolean;
   /** Ids of alerts that were handed out. */
   alerts: string[];
@@ -57,6 +60,8 @@ export class Publication {
   readonly #adopted = new Map<string, string>();
   /** Ids whose rows changed since they were written. */
   readonly #dirty = new Set<string>();
+  /** Entries of incidents detected before this are to be let go once the incidents are gone; infinite for none. */
+  #letGoBeforeMs = Number.NEGATIVE_INFINITY;
 
   constructor(tenant: string, generation: number) {
     this.#tenant = tenant;
@@ -72,9 +77,9 @@ export class Publication {
     for (const [made, published] of state.adopted) this.#adopted.set(made, published);
   }
 
-  /** Incidents that are waiting for their next minute. */
+  /** Incidents that are waiting for their next minute, or to be let go. */
   get hasWaiting(): boolean {
-    return this.#dirty.size > 0;
+    return this.#dirty.size > 0 || this.#letGoBeforeMs > Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -106,6 +111,7 @@ export class Publication {
       this.#dirty.delete(id);
       writes.push(...this.#publish(id, incident, mark, describe(id), nowMs));
     }
+    this.#letGo(current);
     return writes;
   }
 
@@ -152,7 +158,7 @@ export class Publication {
       mark: '',
       hash: '',
       writtenMs: 0,
-      openings: 1,
+      ...turnsOf(document, 1),
       retracted: false,
       alerts: [],
       document,
@@ -160,11 +166,29 @@ export class Publication {
     });
   }
 
-  /** Incidents that ended and were detected before this time can never be retracted: their documents are let go. */
+  /**
+   * Rows before this time have had their say. Incidents that ended and were detected before it can never be retracted:
+   * their documents, and the pairs they are known by, are let go. With the next `update` so is all that is known of
+   * those that the walk has let go, since nothing reopens them.
+   */
   sealBefore(timeMs: number): void {
     for (const entry of this.#entries.values()) {
-      if (entry.detectedMs < timeMs && !entry.mark.startsWith('open')) entry.document = null;
+      if (entry.detectedMs >= timeMs || entry.mark.startsWith('open')) continue;
+      entry.document = null;
+      entry.pairs = [];
     }
+    this.#letGoBeforeMs = timeMs;
+  }
+
+  #letGo(current: readonly CurrentIncident[]): void {
+    if (this.#letGoBeforeMs === Number.NEGATIVE_INFINITY) return;
+    const held = new Set(current.map(({ id }) => this.#adopted.get(id) ?? id));
+    for (const { id, detectedMs, document } of this.#entries.values()) {
+      if (held.has(id) || detectedMs >= this.#letGoBeforeMs - (document === null ? 0 : KEPT_MS)) continue;
+      this.#entries.delete(id);
+      this.#dirty.delete(id);
+    }
+    this.#letGoBeforeMs = Number.NEGATIVE_INFINITY;
   }
 
   #publish(id: string, incident: Incident, mark: string, document: IncidentDocument, nowMs: number): OutputWrite[] {
@@ -175,6 +199,11 @@ export class Publication {
       known.mark = mark;
       return [];
     }
+    const { reopened_count: reopenedCount } = document.relaywatch.incident;
+    const wasClosed = known?.mark.startsWith('closed') ?? false;
+    // A late row may move the end of an incident that was said to be over: then it is open again, and was not reopened.
+    const isOpenAgain = wasClosed && incident.isOpen && reopenedCount <= (known?.reopenings ?? 0);
+    const closings = known?.closings ?? 0;
     const entry: Entry = {
       id,
       family: incident.family,
@@ -184,15 +213,21 @@ export class Publication {
       hash,
       writtenMs: nowMs,
       openings: (known?.openings ?? 0) + (known === undefined || isBack ? 1 : 0),
+      reopenings: Math.max(reopenedCount, (known?.reopenings ?? 0) + (isOpenAgain ? 1 : 0)),
+      closings: incident.isOpen ? closings : Math.max(reopenedCount + 1, closings + (wasClosed ? 0 : 1)),
       retracted: false,
       alerts: known?.alerts ?? [],
       document,
       kept: known?.kept ?? null,
     };
     this.#entries.set(id, entry);
-    const alerts = alertsOf(document, entry.openings, nowMs).filter((alert) => !entry.alerts.includes(alert.id));
-    entry.alerts = [...entry.alerts, ...alerts.map((alert) => alert.id)];
-    return [this.#write(document, null), ...alerts];
+    return [this.#write(document, null), ...this.#newAlerts(entry, document, nowMs)];
+  }
+
+  #newAlerts(entry: Entry, document: IncidentDocument, nowMs: number): OutputWrite[] {
+    const alerts = alertsOf(document, entry, nowMs).filter(({ id }) => !entry.alerts.includes(id));
+    entry.alerts = [...entry.alerts, ...alerts.map(({ id }) => id)];
+    return alerts;
   }
 
   /** Finds the published incidents that the rows no longer make: adopted by another, or retracted. */
@@ -235,9 +270,8 @@ export class Publication {
     entry.mark = 'closed';
     entry.hash = hashOf(document);
     entry.writtenMs = nowMs;
-    const alerts = alertsOf(document, entry.openings, nowMs).filter((alert) => !entry.alerts.includes(alert.id));
-    entry.alerts = [...entry.alerts, ...alerts.map((alert) => alert.id)];
-    return [this.#write(document, null), ...alerts];
+    entry.closings++;
+    return [this.#write(document, null), ...this.#newAlerts(entry, document, nowMs)];
   }
 
   #retract(entry: Entry, mergedInto: string | null, nowMs: number): OutputWrite[] {

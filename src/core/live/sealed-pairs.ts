@@ -77,7 +77,7 @@ export class SealedPairs {
   /** Forgets pairs whose day was sealed more than ten days before `sealedMs`. */
   forgetBefore(sealedMs: number): void {
     const oldest = (sealedMs - REMEMBERED_MS) * STEPS;
-    this.#pairs.forgetBelow(oldest);
+    this.#pairs.prune(oldest);
   }
 
   save(): HashTableState {

@@ -1,5 +1,5 @@
 /**
- * The ledger of a tenant by hours of event time: how many rows there are of each hour, when they came, and
+ * The ledger of a tenant by hours of event time: how many pairs there are of each hour, when they came first, and
  * how far the hour is done. An hour is settled when the watermark has passed its end: later rows of it are
  * late. It is evaluated when its day is sealed: what it says is final, and rows that come for it after that
  * are counted apart, as they wait for a rescan.
@@ -18,7 +18,7 @@ const LATE_HOURS_KEPT = 1_000;
 type Stage = 'open' | 'settled' | 'evaluated';
 
 /** One hour. Plain JSON. */
-interface Hour {
+export interface SourceHour {
   /** Whole hours since 1970. */
   hour: number;
   rows: number;
@@ -31,8 +31,9 @@ interface Hour {
 
 /** Plain JSON. */
 export interface SourceHoursState {
-  hours: Hour[];
-  late: Hour[];
+  hours: SourceHour[];
+  /** Those that changed since `saveLate` gave out all. */
+  late: SourceHour[];
   /** Null for none yet. */
   watermarkMs: number | null;
   sealMs: number | null;
@@ -40,22 +41,25 @@ export interface SourceHoursState {
 
 export class SourceHours {
   readonly #tenant: string;
-  readonly #hours = new Map<number, Hour>();
-  readonly #late = new Map<number, Hour>();
+  readonly #hours = new Map<number, SourceHour>();
+  readonly #late = new Map<number, SourceHour>();
+  /** Late hours that `saveLate` has not given out as they are now. */
+  readonly #unsaved = new Set<number>();
   #watermarkMs = Number.NEGATIVE_INFINITY;
   #sealMs = Number.NEGATIVE_INFINITY;
   /** Rows that follow each other are mostly of one hour. */
-  #last: Hour | null = null;
+  #last: SourceHour | null = null;
 
   constructor(tenant: string) {
     this.#tenant = tenant;
   }
 
-  /** Counts a row of that event time, which came at `seenMs`. */
+  /** Counts a row of that event time, the first of its pair, which came at `seenMs`. */
   add(timeMs: number, seenMs: number): void {
     const number = Math.floor(timeMs / HOUR_MS);
     const hour = this.#last !== null && this.#last.hour === number ? this.#last : this.#find(number, seenMs);
     hour.rows++;
+    if (number * HOUR_MS < this.#sealMs) this.#unsaved.add(number);
     if (seenMs > hour.lastSeenMs) hour.lastSeenMs = seenMs;
     else if (seenMs < hour.firstSeenMs) hour.firstSeenMs = seenMs;
   }
@@ -78,6 +82,7 @@ export class SourceHours {
     }
     for (const hour of this.#late.values()) {
       if (hour.written === null || isDue(hour, 'settled', nowMs)) {
+        this.#unsaved.add(hour.hour);
         writes.push(this.#write(hour, 'settled', true, nowMs, sequence));
       }
     }
@@ -85,24 +90,31 @@ export class SourceHours {
     return writes;
   }
 
+  /** All late hours that are remembered. The others are in what `save` gives from here on. */
+  saveLate(): SourceHour[] {
+    this.#unsaved.clear();
+    return structuredClone([...this.#late.values()]);
+  }
+
   save(): SourceHoursState {
     return {
       hours: structuredClone([...this.#hours.values()]),
-      late: structuredClone([...this.#late.values()]),
+      late: structuredClone([...this.#unsaved].flatMap((hour) => this.#late.get(hour) ?? [])),
       watermarkMs: Number.isFinite(this.#watermarkMs) ? this.#watermarkMs : null,
       sealMs: Number.isFinite(this.#sealMs) ? this.#sealMs : null,
     };
   }
 
-  /** Goes on from a saved state; to be called before any row. */
-  load(state: SourceHoursState): void {
+  /** Goes on from a saved state, and the late hours that were saved before; to be called before any row. */
+  load(state: SourceHoursState, late: readonly SourceHour[]): void {
     for (const hour of structuredClone(state.hours)) this.#hours.set(hour.hour, hour);
-    for (const hour of structuredClone(state.late)) this.#late.set(hour.hour, hour);
+    for (const hour of structuredClone([...late, ...state.late])) this.#late.set(hour.hour, hour);
+    for (const { hour } of state.late) this.#unsaved.add(hour);
     this.#watermarkMs = state.watermarkMs ?? Number.NEGATIVE_INFINITY;
     this.#sealMs = state.sealMs ?? Number.NEGATIVE_INFINITY;
   }
 
-  #find(number: number, seenMs: number): Hour {
+  #find(number: number, seenMs: number): SourceHour {
     const hours = number * HOUR_MS < this.#sealMs ? this.#late : this.#hours;
     let hour = hours.get(number);
     if (hour === undefined) {
@@ -113,13 +125,13 @@ export class SourceHours {
     return hour;
   }
 
-  #stageOf({ hour }: Hour): Stage {
+  #stageOf({ hour }: SourceHour): Stage {
     const endMs = (hour + 1) * HOUR_MS;
     if (endMs <= this.#sealMs) return 'evaluated';
     return endMs <= this.#watermarkMs ? 'settled' : 'open';
   }
 
-  #write(hour: Hour, stage: Stage, isLate: boolean, nowMs: number, sequence: number): ReplaceWrite {
+  #write(hour: SourceHour, stage: Stage, isLate: boolean, nowMs: number, sequence: number): ReplaceWrite {
     hour.written = { atMs: nowMs, stage, rows: hour.rows };
     const start = formatTime(hour.hour * HOUR_MS);
     const id = createHash('sha256').update(JSON.stringify([this.#tenant, start, isLate]));
@@ -159,7 +171,7 @@ export class SourceHours {
   }
 }
 
-function isDue({ rows, firstSeenMs, written }: Hour, stage: Stage, nowMs: number): boolean {
+function isDue({ rows, firstSeenMs, written }: SourceHour, stage: Stage, nowMs: number): boolean {
   if (stage !== (written?.stage ?? 'open')) return true;
   return rows !== (written?.rows ?? 0) && nowMs >= (written?.atMs ?? firstSeenMs) + GROWTH_EVERY_MS;
 }

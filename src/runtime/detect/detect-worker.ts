@@ -325,7 +325,7 @@ export class DetectWorker implements PartitionHandler {
     if (detector === null) {
       bury('unknown_tenant', 'the pipeline has no profile for this tenant');
     } else if (header.kind === 'file_end') {
-      if (!isReplayed) detector.takeFileEnd(header);
+      if (!isReplayed) detector.takeFileEnd(header, entry.appendedMs);
     } else {
       try {
         partition.letters.push(...detector.takeRows(header, payload, entry, isReplayed));

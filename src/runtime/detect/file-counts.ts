@@ -9,16 +9,25 @@
  */
 
 import { createHash } from 'node:crypto';
-import { formatTime, HOUR_MS } from '../../core/calendar.ts';
+import { DAY_MS, formatTime, HOUR_MS } from '../../core/calendar.ts';
 import type { ReplaceWrite } from '../../core/delivery.ts';
 import type { FileEndHeader, RowsHeader } from '../../core/envelope.ts';
 import { ECS_VERSION } from '../../core/incident-document.ts';
 import { emptyRowCounts, type FileLedger, type RowCounts } from '../../core/ledger.ts';
+import { unfinishedFinding } from './findings.ts';
 
 /** The line of an export that has not ended, such as a stream that never does, is written at most this often. */
 const GROWTH_EVERY_MS = HOUR_MS;
 /** Ended exports that are remembered: an export that comes again goes on with its counts. */
 const ENDED_KEPT = 1000;
+/** And not when nothing was heard of it for so long, while others came: its pairs are forgotten long before. */
+const REMEMBERED_MS = 35 * DAY_MS;
+/** An export of which nothing came for so long, while others came, is not in the middle any more. */
+const PAUSE_MS = HOUR_MS;
+/** An export whose end is still missing then is a finding: who reads it was ended, and nobody went on. */
+const UNFINISHED_MS = DAY_MS;
+/** What Defender streams never ends. */
+const STREAMED_FORMAT = 'email-events';
 /** Ranges of a file that are told apart. Above it the smallest hole is taken for counted. */
 const MOST_RANGES = 8;
 
@@ -43,6 +52,10 @@ interface CountedFile {
   firstMs: number | null;
   lastMs: number | null;
   hasEnded: boolean;
+  /** When the last of its rows, or its end, came; milliseconds. */
+  heardMs: number;
+  /** That its end is missing stands as a finding. */
+  isMissed: boolean;
   /** Ranges of its bytes that were counted, from `[0]` up to `[1]`, in order. Absent in states of earlier versions. */
   counted?: [number, number][];
 }
@@ -53,6 +66,8 @@ export class FileCounts {
   readonly #tenant: string;
   readonly #files = new Map<string, CountedFile>();
   readonly #changed = new Set<string>();
+  /** Those that `save` has not given out as they are now. */
+  readonly #unsaved = new Set<string>();
   /** When the line of an export that had not ended was last written. */
   readonly #writtenMs = new Map<string, number>();
 
@@ -60,26 +75,43 @@ export class FileCounts {
     this.#tenant = tenant;
   }
 
+  /** All exports that are remembered. `changes` counts from here. */
   save(): FileCountsState {
+    this.#unsaved.clear();
     return [...this.#files.values()];
   }
 
-  load(state: FileCountsState): void {
-    for (const file of state) {
-      this.#files.set(file.id, file);
-      // What waited for its next minute is not in the saved state.
-      if (!file.hasEnded) this.#changed.add(file.id);
-    }
+  /** The exports that were heard of since `save` was called, or since ever. */
+  changes(): FileCountsState {
+    return [...this.#unsaved].flatMap((id) => this.#files.get(id) ?? []);
   }
 
-  /** Every export that has begun has ended too. */
+  /** Goes on from what was saved; to be called before anything else, with what has changed since after it. */
+  load(saved: FileCountsState, changes: FileCountsState): void {
+    for (const file of saved) this.#files.set(file.id, file);
+    for (const file of changes) this.#keep(file);
+    // What waited for its next minute is not in the saved state.
+    for (const { id, hasEnded } of this.#files.values()) if (!hasEnded) this.#changed.add(id);
+  }
+
+  /** No export is in the middle: all of those of which rows came lately have ended. */
   get isBetweenFiles(): boolean {
-    return [...this.#files.values()].every(({ hasEnded }) => hasEnded);
+    const lately = this.#heardMs - PAUSE_MS;
+    return [...this.#files.values()].every(({ hasEnded, heardMs }) => hasEnded || heardMs < lately);
   }
 
-  /** Returns whether the envelope was counted; one that repeats what was counted already is not. */
-  add({ file, layout, offset, records, refusal }: RowsHeader, counts: EnvelopeCounts): boolean {
-    const counted = this.#files.get(file.id) ?? newFile(file.id, file.name);
+  /** When anything was last heard of any export. */
+  get #heardMs(): number {
+    return [...this.#files.values()].reduce((latest, { heardMs }) => Math.max(latest, heardMs), 0);
+  }
+
+  /**
+   * Takes the counts of an envelope that came at `heardMs`. Returns whether it was counted; one that repeats what was
+   * counted already is not.
+   */
+  add({ file, layout, offset, records, refusal }: RowsHeader, counts: EnvelopeCounts, heardMs: number): boolean {
+    const counted = this.#files.get(file.id) ?? newFile(file.id, file.name, heardMs);
+    counted.heardMs = Math.max(counted.heardMs, heardMs);
     this.#keep(counted);
     if (counts.bytes !== undefined) {
       // Of a refused record only the start may be in the payload.
@@ -122,27 +154,57 @@ export class FileCounts {
         exchange(rows, owed, other, moved);
         exchange(ledger.rows, other, owed, moved);
         this.#changed.add(id);
+        this.#unsaved.add(id);
       }
       if (rows[owed] < 0) exchange(rows, owed, other, -rows[owed]);
     }
   }
 
-  /** The export is complete: what the reader of the whole file knows is taken over. */
-  end({ file, ledger }: FileEndHeader): void {
-    const counted = this.#files.get(file.id) ?? newFile(file.id, file.name);
+  /** The export is complete, which was said at `heardMs`: what the reader of the whole file knows is taken over. */
+  end({ file, ledger }: FileEndHeader, heardMs: number): void {
+    const counted = this.#files.get(file.id) ?? newFile(file.id, file.name, heardMs);
     const { rows, first, last } = counted.ledger;
-    this.#keep({ ...counted, ledger: { ...ledger, rows, first, last }, hasEnded: true });
+    const newest = Math.max(counted.heardMs, heardMs);
+    this.#keep({ ...counted, ledger: { ...ledger, rows, first, last }, hasEnded: true, heardMs: newest });
     this.#changed.add(file.id);
     const ended = [...this.#files.values()].filter(({ hasEnded }) => hasEnded);
     for (const { id } of ended.slice(0, Math.max(0, ended.length - ENDED_KEPT))) {
-      if (!this.#changed.has(id)) this.#files.delete(id);
+      if (this.#changed.has(id)) continue;
+      this.#files.delete(id);
+      this.#unsaved.delete(id);
     }
+  }
+
+  /** Forgets exports that nothing was heard of for long: to be called now and then. */
+  forget(): void {
+    const beforeMs = this.#heardMs - REMEMBERED_MS;
+    for (const { id, hasEnded, heardMs } of this.#files.values()) {
+      if (heardMs >= beforeMs || (hasEnded && this.#changed.has(id))) continue;
+      this.#files.delete(id);
+      this.#changed.delete(id);
+      this.#unsaved.delete(id);
+      this.#writtenMs.delete(id);
+    }
+  }
+
+  /** Findings that open or close now: exports whose end is missing. */
+  findings(nowMs: number): ReplaceWrite[] {
+    return [...this.#files.values()].flatMap((file) => {
+      const isMissing =
+        !file.hasEnded && file.ledger.format !== STREAMED_FORMAT && nowMs - file.heardMs >= UNFINISHED_MS;
+      if (isMissing === file.isMissed) return [];
+      file.isMissed = isMissing;
+      this.#unsaved.add(file.id);
+      return [unfinishedFinding(this.#tenant, file.id, file.ledger.path, file.heardMs, isMissing, nowMs)];
+    });
   }
 
   /** As the one that was heard of last: those that were silent for the longest are forgotten first. */
   #keep(file: CountedFile): void {
     this.#files.delete(file.id);
     this.#files.set(file.id, file);
+    this.#unsaved.delete(file.id);
+    this.#unsaved.add(file.id);
   }
 
   /** Lines of the ledger that changed since they were written and are due. */
@@ -176,7 +238,7 @@ export class FileCounts {
   }
 }
 
-function newFile(id: string, name: string): CountedFile {
+function newFile(id: string, name: string, heardMs: number): CountedFile {
   const ledger: FileLedger = {
     path: name,
     sha256: null,
@@ -192,7 +254,7 @@ function newFile(id: string, name: string): CountedFile {
     refused: null,
     warnings: [],
   };
-  return { id, ledger, firstMs: null, lastMs: null, hasEnded: false, counted: [] };
+  return { id, ledger, firstMs: null, lastMs: null, hasEnded: false, heardMs, isMissed: false, counted: [] };
 }
 
 /** Ranges in order that do not touch, with one more. */

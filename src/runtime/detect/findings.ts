@@ -79,6 +79,23 @@ export function lateRowsFinding(tenant: string, sinceMs: number, atMs: number): 
   return findingWrite({ code: 'late_rows', subject, tenant, state: 'open', message, sinceMs }, atMs);
 }
 
+/** An export began and its end is missing, or came after all. */
+export function unfinishedFinding(
+  tenant: string,
+  fileId: string,
+  name: string,
+  heardMs: number,
+  isOpen: boolean,
+  atMs: number,
+): ReplaceWrite {
+  const message = isOpen
+    ? `The export ${name} of ${tenant} has no end: its last rows came at ${formatTime(heardMs)}. Who read it was ended, or ` +
+      'it was removed while it was read. Hand it over again: what was counted is not counted twice.'
+    : `The export ${name} of ${tenant} goes on, or has ended.`;
+  const state = isOpen ? 'open' : 'closed';
+  return findingWrite({ code: 'export_unfinished', subject: `${tenant}/${fileId}`, tenant, state, message }, atMs);
+}
+
 /**
  * The store refused documents for good: its mappings are not those of this version. `earlier` are the open findings of
  * the tenant: what was refused before stays in the finding.

@@ -21,7 +21,7 @@ import {
   publishedPair,
 } from '../../core/live/publication.ts';
 import { machineDocument } from '../../core/live/rescan-changes.ts';
-import { SourceHours, type SourceHoursState } from '../../core/live/source-hours.ts';
+import { type SourceHour, SourceHours, type SourceHoursState } from '../../core/live/source-hours.ts';
 import type { DeadLetter } from '../../core/ports.ts';
 import type { RecordScratch } from '../../core/record.ts';
 import { rescanMarkOf } from '../../core/rescanned-incident.ts';
@@ -58,11 +58,14 @@ export interface TenantBase {
   organizations: RowContext['organizations'];
   chosen: ChosenTextsState;
   envelopes: EnvelopeStoreState;
+  files: FileCountsState;
+  lateHours: SourceHour[];
 }
 
 /** What changes with every delivery. Plain JSON. */
 export interface TenantProgress {
   publication: PublicationState;
+  /** Those that changed since the last seal. */
   files: FileCountsState;
   hours: SourceHoursState;
   /** Oldest envelope to replay; null for none. */
@@ -264,8 +267,8 @@ export class TenantDetector {
           this.#live.replay(observation, appendedMs);
           return;
         }
-        this.#hours.add(observation.doubles[0], appendedMs);
-        this.#live.observe(observation, appendedMs);
+        // As the ledger counts them: a pair that comes again is no row more.
+        if (this.#live.observe(observation, appendedMs)) this.#hours.add(observation.doubles[0], appendedMs);
       },
     };
     const extractor = new RowExtractor(this.#context, file, sink, counter);
@@ -276,14 +279,15 @@ export class TenantDetector {
     this.#envelopes.noteTime(number, extractor.lastMs ?? 0);
     if (!isCounted) {
       const read = extractor.rows + lost.rows;
-      this.#files.add(header, {
+      const counts = {
         ...this.#counts.take(number),
         ...lost,
         read,
         bytes: payload.length,
         firstMs: extractor.firstMs,
         lastMs: extractor.lastMs,
-      });
+      };
+      this.#files.add(header, counts, appendedMs);
       this.#lastRows.add(appendedMs, read);
       this.#lastLetters.add(appendedMs, letters.length);
       this.#lastRowAtMs = appendedMs;
@@ -294,8 +298,8 @@ export class TenantDetector {
   }
 
   /** The end of an export: its line of the ledger can be written. */
-  takeFileEnd(header: FileEndHeader): void {
-    this.#files.end(header);
+  takeFileEnd(header: FileEndHeader, appendedMs: number): void {
+    this.#files.end(header, appendedMs);
   }
 
   /** Walks what arrived. */
@@ -321,10 +325,29 @@ export class TenantDetector {
   #sealBefore(openDay: number): void {
     this.settle();
     // The log of the walk reaches back to 00:00 of the day before the first open one.
-    const { move, forget } = this.#envelopes.moving((openDay - 1) * DAY_MS);
-    this.#live.seal(openDay, move);
+    const shownFromMs = (openDay - 1) * DAY_MS;
+    const { move, forget } = this.#envelopes.moving(shownFromMs);
+    if (this.#chosen.size === 0) this.#live.seal(openDay, move);
+    else {
+      /** Pairs whose records may still be read again: the others are gone, or their texts have moved as chosen. */
+      const shown = new Set<string>();
+      this.#live.seal(
+        openDay,
+        (place) => {
+          const moved = move(place);
+          if (moved === place) shown.add(ChosenTexts.keyOf(place));
+          return moved;
+        },
+        (words, base, timeMs) => {
+          if (timeMs >= shownFromMs) shown.add(ChosenTexts.key(words, base));
+        },
+      );
+      this.#live.forEachOpenKey((key) => shown.add(key));
+      this.#chosen.keep((key) => shown.has(key));
+    }
     forget();
     this.#publication.sealBefore(openDay * DAY_MS);
+    this.#files.forget();
   }
 
   /**
@@ -336,6 +359,7 @@ export class TenantDetector {
     return [
       ...this.#incidentWrites(nowMs, isLast),
       ...this.#files.writes(nowMs, sequence),
+      ...this.#files.findings(nowMs),
       ...this.#hours.writes(nowMs, sequence),
     ];
   }
@@ -373,17 +397,33 @@ export class TenantDetector {
     return lateFromMs === Number.POSITIVE_INFINITY ? null : lateFromMs;
   }
 
+  /** What `progress` leaves out from here on. */
   base(): TenantBase {
-    const { domains, sources, connectors, organizations } = this.#context;
+    const { sources, connectors, organizations } = this.#context;
     return {
-      sealed: this.#live.save(),
-      domains: textsOf(domains),
+      ...this.#keyedDomains(),
       sources: textsOf(sources),
       connectors: textsOf(connectors),
       organizations,
       chosen: this.#sealedChoices(),
       envelopes: this.#envelopes.save(),
+      files: this.#files.save(),
+      lateHours: this.#hours.saveLate(),
     };
+  }
+
+  /**
+   * The sealed state with the domains that it names, numbered anew: most domains only ever wrote to somebody here, or
+   * were written to, and open rows bring theirs along when they are replayed.
+   */
+  #keyedDomains(): Pick<TenantBase, 'sealed' | 'domains'> {
+    const { domains } = this.#context;
+    const sealed = this.#live.save();
+    const { walk } = sealed;
+    if (walk === null) return { sealed, domains: [] };
+    const ids = walk.domainKeys.ids.slice(1);
+    const domainKeys = { ids: [0, ...ids.map((_, place) => place + 1)] };
+    return { sealed: { ...sealed, walk: { ...walk, domainKeys } }, domains: ids.map((id) => domains.text(id)) };
   }
 
   /** Choices among the texts of sealed pairs: open ones are replayed, and choose again. */
@@ -396,7 +436,7 @@ export class TenantDetector {
   progress(): TenantProgress {
     return {
       publication: this.#publication.save(),
-      files: this.#files.save(),
+      files: this.#files.changes(),
       hours: this.#hours.save(),
       oldestLogOffset: this.#envelopes.oldestLogOffset,
       settings: this.#settingsDigest(),
@@ -420,8 +460,8 @@ export class TenantDetector {
     this.#publication.load(progress.publication);
     if (progress.settings !== this.#settingsDigest()) this.#publication.keepForSettings();
     this.#lastRowAtMs = progress.lastRowAtMs;
-    this.#files.load(progress.files);
-    this.#hours.load(progress.hours);
+    this.#files.load(base?.files ?? [], progress.files);
+    this.#hours.load(progress.hours, base?.lateHours ?? []);
   }
 
   #settingsDigest(): string {

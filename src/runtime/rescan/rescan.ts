@@ -4,7 +4,7 @@ import { DAY_MS, formatTime } from '../../core/calendar.ts';
 import type { AppendWrite, IncidentWrite, OutputStore, OutputWrite, StoredIncident } from '../../core/delivery.ts';
 import type { DateOrder } from '../../core/event-time.ts';
 import type { IncidentDocument } from '../../core/incident-document.ts';
-import { alertsOf, retraction } from '../../core/live/alerts.ts';
+import { alertsOf, retraction, turnsOf } from '../../core/live/alerts.ts';
 import {
   machineDocument,
   pairKey,
@@ -213,7 +213,7 @@ function alertsFor({ kind, ...change }: RescanChange, before: StoredIncident | n
   const { document } = change as { document: IncidentDocument };
   const revision = Math.max(1, before?.revision ?? 1);
   if (kind === 'gone') return [retraction(document, revision, nowMs)];
-  return alertsOf(document, kind === 'new' ? revision : 1, nowMs);
+  return alertsOf(document, turnsOf(document, kind === 'new' ? revision : 1), nowMs);
 }
 
 /**

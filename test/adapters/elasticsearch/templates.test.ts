@@ -12,7 +12,7 @@ import {
   mappingsOf,
 } from '../../../src/adapters/elasticsearch/templates.ts';
 import { emptyRowCounts, type FileLedger } from '../../../src/core/ledger.ts';
-import { alertsOf } from '../../../src/core/live/alerts.ts';
+import { alertsOf, turnsOf } from '../../../src/core/live/alerts.ts';
 import { DEAD_LETTER_CODES, DROP_REASONS } from '../../../src/core/outcome.ts';
 import { incidentToStore, replacementToStore } from '../../../src/core/stored-documents.ts';
 import { deadLetterWrite } from '../../../src/runtime/detect/dead-letters.ts';
@@ -46,7 +46,7 @@ describe('the mappings have every field', () => {
   test('of alerts', () => {
     const document = incidentDocument('rw-1');
     document.relaywatch.incident.state = 'closed';
-    const alerts = alertsOf(document, 1, 0);
+    const alerts = alertsOf(document, turnsOf(document, 1), 0);
     expect(alerts.length).toBeGreaterThan(1);
     const ingested = { event: { ingested: '2026-01-01T00:00:00.000Z' } };
     for (const alert of [...alerts.map((one) => one.document), ingested]) expect(unmapped('alert', alert)).toEqual([]);

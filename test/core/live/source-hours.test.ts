@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../src/core/calendar.ts';
 import type { ReplaceWrite } from '../../../src/core/delivery.ts';
-import { SourceHours } from '../../../src/core/live/source-hours.ts';
+import { type SourceHour, SourceHours } from '../../../src/core/live/source-hours.ts';
 
 const DAY = Date.UTC(2026, 5, 15);
 
@@ -143,6 +143,7 @@ describe('hours of a source', () => {
         let nowMs = DAY;
         let sequence = 0;
         let rows = 0;
+        let late: SourceHour[] = [];
         const stored = new Map<string, ReplaceWrite>();
         const write = () => {
           for (const one of hours.writes(nowMs, sequence++)) {
@@ -160,12 +161,14 @@ describe('hours of a source', () => {
           if (what === 'row') {
             hours.add(timeMs, nowMs);
             rows++;
-          } else if (what === 'seal') hours.advance(timeMs + DAY_MS, Math.floor(timeMs / DAY_MS) * DAY_MS);
-          else if (what === 'write') write();
+          } else if (what === 'seal') {
+            hours.advance(timeMs + DAY_MS, Math.floor(timeMs / DAY_MS) * DAY_MS);
+            late = JSON.parse(JSON.stringify(hours.saveLate()));
+          } else if (what === 'write') write();
           else {
             const state = JSON.parse(JSON.stringify(hours.save()));
             hours = new SourceHours('contoso');
-            hours.load(state);
+            hours.load(state, late);
           }
         }
         write();

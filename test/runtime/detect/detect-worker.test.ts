@@ -15,7 +15,7 @@ import type { TenantProfile } from '../../../src/runtime/detect/tenant-detector.
 import { ingestFile } from '../../../src/runtime/ingest/ingest-file.ts';
 import { scan } from '../../../src/runtime/scan.ts';
 import { randomOf, shuffled } from '../../core/pairs.ts';
-import { relayRows, traceCsv } from '../../e2e/command.ts';
+import { type Row, relayRows, traceCsv } from '../../e2e/command.ts';
 
 const EXPORTS = 'examples/contoso/exports';
 const NOW_MS = Date.UTC(2026, 6, 1);
@@ -339,6 +339,31 @@ describe('a detector worker', () => {
     subject.clockMs += 60_000;
     await subject.idle();
     expect(subject.incidents()).toEqual(undisturbed.incidents());
+  });
+
+  it('says that an incident is open again when late rows move its end, and says it when that passes too', async () => {
+    const at = (rows: Row[], minute: number) =>
+      rows.map((row, index) => ({
+        ...row,
+        received: new Date(Date.UTC(2026, 4, 6, 10, minute, index * 20)).toISOString().slice(0, 19),
+      }));
+    const later = (hours: number) => [
+      { received: new Date(Date.UTC(2026, 4, 6, 10 + hours)).toISOString().slice(0, 19) },
+    ];
+    const subject = new Subject();
+    const kindsAfter = async (rows: Row[], firstId: number) => {
+      subject.append(await envelopesOf(traceCsv(rows, firstId)));
+      await subject.idle();
+      return alertKinds(subject).filter((kind) => kind !== 'escalated');
+    };
+    expect(await kindsAfter(at(relayRows(60), 0), 1)).toEqual(['opened']);
+    expect(await kindsAfter(later(25), 100)).toEqual(['opened', 'closed']);
+    const { id } = subject.incidents()[0].event;
+    subject.kill();
+    expect(await kindsAfter(at(relayRows(30), 90), 200)).toEqual(['opened', 'closed', 'reopened']);
+    expect(subject.incidents()[0].relaywatch.incident).toMatchObject({ state: 'open', reopened_count: 0 });
+    expect(await kindsAfter(later(27), 101)).toEqual(['opened', 'closed', 'reopened', 'closed']);
+    expect(subject.incidents().map(({ event }) => event.id)).toEqual([id]);
   });
 
   it('keeps what it published where the log has lost rows that were to be replayed', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DAY_MS, HOUR_MS } from '../../../src/core/calendar.ts';
 import type { FileEndHeader, RowsHeader } from '../../../src/core/envelope.ts';
 import type { FileLedger, RowCounts } from '../../../src/core/ledger.ts';
 import { type EnvelopeCounts, FileCounts, type FileCountsState } from '../../../src/runtime/detect/file-counts.ts';
@@ -55,7 +56,7 @@ function rowsOf(files: FileCounts, id: string): RowCounts {
 /** Through JSON, as a checkpoint has it. */
 function restarted(files: FileCounts): FileCounts {
   const next = new FileCounts('contoso');
-  next.load(JSON.parse(JSON.stringify(files.save())) as FileCountsState);
+  next.load([], JSON.parse(JSON.stringify(files.save())) as FileCountsState);
   return next;
 }
 
@@ -63,8 +64,8 @@ describe('the ledger of a detector', () => {
   it('exchanges rows with other exports where events show that a row of theirs was no update', () => {
     const files = new FileCounts('contoso');
     const [first, second] = [rows('a', 0, 10), rows('b', 0, 10)];
-    files.add(first, counts(first, { accepted: 7, updated: 3 }));
-    files.add(second, counts(second, { accepted: 0, folded: 9, duplicate: 3, updated: -2 }));
+    files.add(first, counts(first, { accepted: 7, updated: 3 }), 0);
+    files.add(second, counts(second, { accepted: 0, folded: 9, duplicate: 3, updated: -2 }), 0);
     expect(rowsOf(files, 'a')).toMatchObject({ read: 10, accepted: 7, updated: 1, duplicate: 2 });
     expect(rowsOf(files, 'b')).toMatchObject({ read: 10, folded: 9, updated: 0, duplicate: 1 });
   });
@@ -72,11 +73,11 @@ describe('the ledger of a detector', () => {
   it('counts an envelope once, however often the log has it', () => {
     let files = new FileCounts('contoso');
     const envelopes = [rows('a', 0, 500), rows('a', 500, 1000), rows('a', 1000, 1200)];
-    for (const header of envelopes) expect(files.add(header, counts(header))).toBe(true);
+    for (const header of envelopes) expect(files.add(header, counts(header), 0)).toBe(true);
     files = restarted(files);
     // The producer was not answered, and sends its batch again.
     for (const header of envelopes.slice(1)) {
-      expect(files.add(header, counts(header, { accepted: 0, duplicate: header.records }))).toBe(false);
+      expect(files.add(header, counts(header, { accepted: 0, duplicate: header.records }), 0)).toBe(false);
     }
     expect(rowsOf(files, 'a')).toMatchObject({ read: 1200, accepted: 1200, duplicate: 0 });
     expect(ledgerOf(files, 'a')?.records).toBe(1200);
@@ -85,32 +86,32 @@ describe('the ledger of a detector', () => {
   it('leaves the line of a file that is submitted again as it was', () => {
     const files = new FileCounts('contoso');
     const header = rows('a', 0, 300);
-    files.add(header, counts(header, { accepted: 290, dropped: new Map([['internal', 10]]) }));
-    files.end(end('a', 300));
+    files.add(header, counts(header, { accepted: 290, dropped: new Map([['internal', 10]]) }), 0);
+    files.end(end('a', 300), 0);
     files.writes(0, 1);
     const before = structuredClone(ledgerOf(files, 'a'));
     const again = counts(header, { accepted: 0, duplicate: 290, dropped: new Map([['internal', 10]]) });
-    expect(files.add(header, again)).toBe(false);
+    expect(files.add(header, again, 0)).toBe(false);
     expect(files.writes(0, 2)).toEqual([]);
-    files.end(end('a', 300));
+    files.end(end('a', 300), 0);
     expect(ledgerOf(files, 'a')).toEqual(before);
   });
 
   it('misses nothing of envelopes that are cut in another way when they are sent again', () => {
     const files = new FileCounts('contoso');
-    for (const header of [rows('a', 0, 4), rows('a', 4, 5)]) files.add(header, counts(header));
+    for (const header of [rows('a', 0, 4), rows('a', 4, 5)]) files.add(header, counts(header), 0);
     const longer = rows('a', 0, 7);
-    expect(files.add(longer, counts(longer, { accepted: 2, duplicate: 5 }))).toBe(true);
+    expect(files.add(longer, counts(longer, { accepted: 2, duplicate: 5 }), 0)).toBe(true);
     expect(rowsOf(files, 'a')).toMatchObject({ read: 12, accepted: 7, duplicate: 5 });
     const within = rows('a', 3, 6);
-    expect(files.add(within, counts(within, { accepted: 0, duplicate: 3 }))).toBe(false);
+    expect(files.add(within, counts(within, { accepted: 0, duplicate: 3 }), 0)).toBe(false);
   });
 
   it('counts what was lost in the log when it comes after all', () => {
     const files = new FileCounts('contoso');
-    for (const header of [rows('a', 0, 500), rows('a', 1000, 1200)]) files.add(header, counts(header));
+    for (const header of [rows('a', 0, 500), rows('a', 1000, 1200)]) files.add(header, counts(header), 0);
     const found = [rows('a', 0, 500), rows('a', 500, 1000), rows('a', 1000, 1200)];
-    expect(found.map((header) => files.add(header, counts(header)))).toEqual([false, true, false]);
+    expect(found.map((header) => files.add(header, counts(header), 0))).toEqual([false, true, false]);
     expect(rowsOf(files, 'a').read).toBe(1200);
   });
 
@@ -118,8 +119,8 @@ describe('the ledger of a detector', () => {
     const files = new FileCounts('contoso');
     const refusal = { code: 'too_long', reason: 'too long', offset: 0, length: 5_000_000, line: 2 } as const;
     const header = { ...rows('a', 0, 1), refusal };
-    expect(files.add(header, counts(header))).toBe(true);
-    expect(files.add(header, counts(header))).toBe(false);
+    expect(files.add(header, counts(header), 0)).toBe(true);
+    expect(files.add(header, counts(header), 0)).toBe(false);
     expect(files.save()[0].counted).toEqual([[0, 5_000_000]]);
   });
 
@@ -127,21 +128,21 @@ describe('the ledger of a detector', () => {
     const files = new FileCounts('contoso');
     const pieces = Array.from({ length: 2_000 }, (_, piece) => rows('a', piece * 100, piece * 100 + 50));
     const far = rows('a', 1_000_000, 1_000_001);
-    for (const header of [far, ...pieces]) expect(files.add(header, counts(header))).toBe(true);
+    for (const header of [far, ...pieces]) expect(files.add(header, counts(header), 0)).toBe(true);
     expect(JSON.stringify(files.save()).length).toBeLessThan(1_000);
     const between = rows('a', 500_000, 500_001);
-    expect(files.add(between, counts(between))).toBe(true);
+    expect(files.add(between, counts(between), 0)).toBe(true);
   });
 
   it('goes on from the state of a version that did not remember envelopes', () => {
     const files = new FileCounts('contoso');
     const header = rows('a', 0, 500);
-    files.add(header, counts(header));
+    files.add(header, counts(header), 0);
     const state = files.save().map(({ counted: _counted, ...file }) => file);
     const next = new FileCounts('contoso');
-    next.load(JSON.parse(JSON.stringify(state)) as FileCountsState);
+    next.load([], JSON.parse(JSON.stringify(state)) as FileCountsState);
     const second = rows('a', 500, 600);
-    expect([next.add(second, counts(second)), next.add(second, counts(second))]).toEqual([true, false]);
+    expect([next.add(second, counts(second), 0), next.add(second, counts(second), 0)]).toEqual([true, false]);
     expect(rowsOf(next, 'a').read).toBe(600);
   });
 
@@ -149,17 +150,72 @@ describe('the ledger of a detector', () => {
     const files = new FileCounts('contoso');
     const grows = (from: number) => {
       const header = rows('grows', from, from + 1);
-      files.add(header, counts(header));
-      files.end(end('grows', from + 1));
+      files.add(header, counts(header), 0);
+      files.end(end('grows', from + 1), 0);
       files.writes(0, 1);
     };
     for (let number = 0; number < 3_000; number++) {
       if (number % 500 === 0) grows(number);
-      files.end(end(`file-${number}`, 0));
+      files.end(end(`file-${number}`, 0), 0);
       files.writes(0, 1);
     }
     expect(files.save().length).toBeLessThanOrEqual(1_001);
     expect(ledgerOf(files, 'file-0')).toBeUndefined();
     expect(rowsOf(files, 'grows').read).toBe(6);
+  });
+
+  it('forgets what was silent for weeks, and takes over what was saved before and since', () => {
+    let files = new FileCounts('contoso');
+    const take = (id: string, atMs: number) => {
+      const header = rows(id, 0, 10);
+      files.add(header, counts(header), atMs);
+      files.end(end(id, 10), atMs);
+      files.writes(atMs, 1);
+    };
+    for (let day = 0; day < 100; day++) take(`day-${day}`, day * DAY_MS);
+    const saved = JSON.parse(JSON.stringify(files.save())) as FileCountsState;
+    expect(files.changes()).toEqual([]);
+    for (let day = 100; day < 103; day++) take(`day-${day}`, day * DAY_MS);
+    take('day-99', 103 * DAY_MS);
+    const changes = JSON.parse(JSON.stringify(files.changes())) as FileCountsState;
+    expect(changes.map(({ id }) => id)).toEqual(['day-100', 'day-101', 'day-102', 'day-99']);
+    files = new FileCounts('contoso');
+    files.load(saved, changes);
+    files.forget();
+    expect(files.writes(103 * DAY_MS, 2)).toEqual([]);
+    const ids = files.save().map(({ id }) => id);
+    expect([ids[0], ids.at(-1), ids.length]).toEqual(['day-68', 'day-99', 35]);
+    expect(rowsOf(files, 'day-102').read).toBe(10);
+  });
+
+  it('says which export has no end, and does not wait for it', () => {
+    let files = new FileCounts('contoso');
+    const half = rows('half', 0, 10);
+    files.add(half, counts(half), 0);
+    expect(files.isBetweenFiles).toBe(false);
+    const other = rows('other', 0, 10);
+    files.add(other, counts(other), 2 * HOUR_MS);
+    files.end(end('other', 10), 2 * HOUR_MS);
+    expect(files.isBetweenFiles).toBe(true);
+    const stream = { ...half, file: { id: 'stream', name: 'events/0' } };
+    files.add({ ...stream, layout: { ...half.layout, format: 'email-events' } }, counts(half), 0);
+    expect(files.findings(DAY_MS - 1)).toEqual([]);
+    const [finding, ...others] = files.findings(DAY_MS);
+    expect(others).toEqual([]);
+    expect(finding.document).toMatchObject({
+      message: expect.stringContaining('half.csv of contoso has no end'),
+      relaywatch: { finding: { code: 'export_unfinished', state: 'open' } },
+    });
+    files = restarted(files);
+    expect(files.findings(2 * DAY_MS)).toEqual([]);
+    files.end(end('half', 10), 2 * DAY_MS);
+    expect(files.findings(2 * DAY_MS)).toEqual([
+      {
+        ...finding,
+        sequence: 2 * DAY_MS,
+        document: expect.objectContaining({ message: expect.stringContaining('ended') }),
+      },
+    ]);
+    expect(files.findings(2 * DAY_MS)).toEqual([]);
   });
 });
