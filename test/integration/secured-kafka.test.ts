@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { readKafkaLag } from '../../src/adapters/kafka/lag.ts';
 import type { KafkaSasl, KafkaSettings } from '../../src/adapters/kafka/settings.ts';
 import { checkKafka, LEAST_RETENTION_MS, setupKafka } from '../../src/adapters/kafka/setup.ts';
 import { createKafkaSink } from '../../src/adapters/kafka/sink.ts';
@@ -62,6 +63,8 @@ describeWithOwnEngines('Secured Kafka', { kafka: { security: true } }, (engines)
     const sink = createKafkaSink(own, { onTrouble });
     onTestFinished(() => sink.close());
     await sink.send(TENANTS.map((tenant, line) => envelope(tenant, line)));
+    // A broker that has just begun takes a while to know its first group.
+    await vi.waitFor(() => readKafkaLag(own), { timeout: 60_000, interval: 100 });
     const reader = new Recorder();
     start(createKafkaSource(own, { onTrouble, idleMs: 200 }), reader);
     await until('all is read', () => reader.received().length === TENANTS.length);
