@@ -20,7 +20,6 @@ export const emailEvents: TraceFormat = {
     event_time: ['timestamp', 'timegenerated'],
     sender: ['sendermailfromaddress'],
     header_sender: ['senderfromaddress', 'senderfromdomain'],
-    header_sender: ['senderfromaddress', 'senderfromdomain'],
     recipient: ['recipientemailaddress'],
     delivery_location: ['deliverylocation'],
     delivery_action: ['deliveryaction'],
