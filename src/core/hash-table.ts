@@ -81,14 +81,18 @@ export class HashTable {
 
   /** Forgets entries whose value is below `least`, where the table has grown to twice what was kept before. */
   forgetBelow(least: number): void {
-    if (this.#size < this.#pruneAt) return;
+    if (this.#size >= this.#pruneAt) this.forgetAllBelow(least);
+  }
+
+  /** Forgets entries whose value is below `least`, whatever that costs. */
+  forgetAllBelow(least: number): void {
     let kept = 0;
     for (let slot = 0; slot <= this.#mask; slot++) {
       if (!this.#isEmpty(slot) && this.#values[slot * SLOT_DOUBLES + 1] >= least) kept++;
     }
     this.#pruneAt = Math.max(PRUNE_FROM, kept * 2);
     const slots = slotsFor(kept + 1);
-    if (slots <= this.#mask) this.#rebuild(slots, least);
+    if (slots <= this.#mask || kept < this.#size) this.#rebuild(slots, least);
   }
 
   /** Forgets entries whose value is below `least` at once: for tables that are saved, and pruned seldom. */

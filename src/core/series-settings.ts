@@ -3,6 +3,7 @@
  * `src/detectors`, handed to the walk by `config`; the core never imports a detector.
  */
 
+import type { Feedback } from './feedback.ts';
 import type { SeriesName } from './incident-document.ts';
 
 /** One number for each trailing window, in the order 15 minutes, 1 hour, 6 hours, 24 hours. */
@@ -16,9 +17,23 @@ export type SeriesUnit = 'weight' | 'pairs';
 
 /**
  * Which rows with an external recipient are counted: those with an unregistered sender, all or
- * without recognised forwards, or those of a P1 mailbox of an accepted domain.
+ * without recognised forwards; those of a P1 mailbox of an accepted domain, all or to people to whom nobody here
+ * wrote on a sealed day; or those of every sender.
  */
-export type SeriesRows = 'unregistered' | 'unregistered_not_forwarded' | 'accepted_mailbox';
+export type SeriesRows =
+  | 'unregistered'
+  | 'unregistered_not_forwarded'
+  | 'accepted_mailbox'
+  | 'accepted_mailbox_to_stranger'
+  | 'external';
+
+/** The ramp test of a series of the whole tenant: a CUSUM over steps of six hours. */
+export interface RampSettings {
+  /** Log likelihood ratio, in nats, from which on it is a hit. */
+  readonly threshold: number;
+  /** A count since the sum was zero below this is never a hit, in the series' unit. */
+  readonly floor: number;
+}
 
 export interface SeriesSettings {
   readonly name: SeriesName;
@@ -36,6 +51,10 @@ export interface SeriesSettings {
   readonly zCritical: number;
   /** The floor also rises above the key's own records and those of its class. */
   readonly recordFloor: boolean;
+  /** Days since the tenant's first row from which on the series is tested; 0 from the first row. */
+  readonly testedFromDay: number;
+  /** Only for a series of the whole tenant; null where only windows are tested. */
+  readonly ramp: RampSettings | null;
 }
 
 /** A fixed limit of ours on one mailbox: recipients in a trailing window, whatever the baseline says. */
@@ -65,9 +84,10 @@ export interface CeilingSettings {
   readonly limits: readonly ServiceLimit[];
 }
 
-/** Everything the walk takes from the detectors. */
+/** Everything the walk takes from the detectors, and what people told about the tenant. */
 export interface DetectionSettings {
   /** In the order in which series that hit in one batch open and join incidents. */
   readonly series: readonly SeriesSettings[];
   readonly ceilings: CeilingSettings;
+  readonly feedback: Feedback;
 }

@@ -12,6 +12,8 @@ export interface IdTexts {
   domain(id: number): string;
   source(id: number): string;
   connector(id: number): string;
+  /** Hash of a mail address, low word then high word, as records carry it. */
+  addressHash(address: string): readonly [number, number];
 }
 
 export class TenantModel {

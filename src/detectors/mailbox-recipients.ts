@@ -13,6 +13,8 @@ const mailboxRecipientsSeries: SeriesSettings = {
   floors: [150, 250, 400, 500],
   zCritical: 6,
   recordFloor: true,
+  testedFromDay: 0,
+  ramp: null,
 };
 
 export const mailboxRecipients: Detector = {

@@ -13,6 +13,8 @@ const mailboxSeries: SeriesSettings = {
   floors: [50, 60, 100, 150],
   zCritical: 6,
   recordFloor: true,
+  testedFromDay: 0,
+  ramp: null,
 };
 
 export const mailbox: Detector = {

@@ -21,6 +21,8 @@ const relayedSeries: SeriesSettings = {
   floors: [11, 15, 22, 30],
   zCritical: 5,
   recordFloor: false,
+  testedFromDay: 0,
+  ramp: { threshold: 16, floor: 15 },
 };
 
 export const relayed: Detector = {

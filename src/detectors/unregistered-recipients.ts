@@ -13,6 +13,8 @@ const unregisteredRecipientsSeries: SeriesSettings = {
   floors: [100, 150, 250, 400],
   zCritical: 6,
   recordFloor: false,
+  testedFromDay: 0,
+  ramp: null,
 };
 
 export const unregisteredRecipients: Detector = {

@@ -13,6 +13,8 @@ const unregisteredSourceSeries: SeriesSettings = {
   floors: [15, 20, 25, 30],
   zCritical: 6,
   recordFloor: true,
+  testedFromDay: 0,
+  ramp: null,
 };
 
 export const unregisteredSource: Detector = {

@@ -3,7 +3,6 @@
  * excess of a window has in common: a forward, a connector, a source, a domain, a mailbox.
  */
 
-import type { IncidentType } from '../incident-document.ts';
 import { KeyCounts } from './key-counts.ts';
 import type { KeyedSeries } from './keyed-series.ts';
 import {
@@ -16,10 +15,11 @@ import {
   LOG_SOURCE,
   ROW_FORWARD,
   ROW_NULL_SENDER,
+  refusalOf,
   type RowLog,
   weightOf,
 } from './row-log.ts';
-import { RowTraits, typeOfTraits } from './traits.ts';
+import { RowTraits } from './traits.ts';
 
 export type CampaignKeyKind =
   | 'forward'
@@ -29,9 +29,13 @@ export type CampaignKeyKind =
   | 'forwarding_mailbox'
   | 'mailbox'
   | 'tenant'
-  | 'limit';
+  | 'limit'
+  | 'block';
 
-/** `a` is a series key, 0 for the tenant; `b` the outside recipient of a forward, or the name of a limit. */
+/**
+ * `a` is a series key, 0 for the tenant, or the kind of refusal of a block; `b` the outside recipient of a forward, or the
+ * name of a limit.
+ */
 export interface CampaignKey {
   kind: CampaignKeyKind;
   a: number;
@@ -54,6 +58,7 @@ export interface CampaignRowsState {
   mailboxes: Set<number>;
   forwardingMailboxes: Set<number>;
   forwards: Set<string>;
+  refusals: Set<number>;
 }
 
 /** The rows that a set of campaign keys covers, among those that carry one of the bits. */
@@ -67,6 +72,7 @@ export class CampaignRows {
     mailboxes: new Set(),
     forwardingMailboxes: new Set(),
     forwards: new Set(),
+    refusals: new Set(),
   };
 
   save(): CampaignRowsState {
@@ -99,10 +105,11 @@ export class CampaignRows {
   }
 
   matches(words: Uint32Array, base: number): boolean {
-    const { bits, tenant, connectors, sources, domains, mailboxes, forwardingMailboxes, forwards } = this.#state;
+    const { bits, tenant, connectors, sources, domains, mailboxes, forwardingMailboxes, forwards, refusals } = this.#state;
     const rowBits = words[base + LOG_BITS];
     if ((rowBits & bits) === 0) return false;
     if (tenant) return true;
+    if (refusals.size > 0 && refusals.has(refusalOf(rowBits))) return true;
     if (connectors.size > 0 && connectors.has(words[base + LOG_CONNECTOR])) return true;
     if (sources.size > 0 && sources.has(words[base + LOG_SOURCE])) return true;
     if (domains.size > 0 && domains.has(words[base + LOG_DOMAIN])) return true;
@@ -123,6 +130,8 @@ export class CampaignRows {
         return state.domains;
       case 'forwarding_mailbox':
         return state.forwardingMailboxes;
+      case 'block':
+        return state.refusals;
       default:
         return state.mailboxes;
     }
@@ -192,7 +201,8 @@ export interface Attribution {
   /** The count of the window minus its expectation. */
   excess: number;
   key: CampaignKey;
-  type: IncidentType;
+  /** Of the rows of the hit that the key covers. */
+  traits: RowTraits;
   /** Share of null senders among the rows of the hit. */
   nullShare: number;
   /** Sequence of the first row of the window that the key covers. */
@@ -247,7 +257,7 @@ export class Attributor {
       if (!isHitRow(rows, words, base)) continue;
       first = sequence;
       const bits = words[base + LOG_BITS];
-      traits.addBits(bits);
+      traits.addMarks(words, base);
       if ((bits & ROW_NULL_SENDER) !== 0) nullSenders++;
       if (rows.weighted && weightOf(words, base) === 0) continue;
       weighed++;
@@ -280,7 +290,7 @@ export class Attributor {
         const base = log.base(sequence);
         if (!isHitRow(rows, words, base) || !covered.matches(words, base)) continue;
         first = sequence;
-        traits.addBits(words[base + LOG_BITS]);
+        traits.addMarks(words, base);
         this.#countKeys(words, base);
       }
     }
@@ -291,7 +301,7 @@ export class Attributor {
     return {
       excess,
       key,
-      type: typeOfTraits(traits, family),
+      traits,
       nullShare: pairs === 0 ? 0 : nullSenders / pairs,
       firstSequence: first,
     };

@@ -4,30 +4,48 @@
  * rows make half of its excess, and a low or known incident cannot cover an attack.
  */
 
-import { DAY_MS } from '../calendar.ts';
-import type { Family, IncidentType, SeriesName, Statistic } from '../incident-document.ts';
+import { DAY_MS, dayOf } from '../calendar.ts';
+import type { Label } from '../feedback.ts';
+import type { Family, IncidentType } from '../incident-document.ts';
+import { type Allowance, Allowances, allowanceOf, lastDayOfLabelled } from './allowances.ts';
 import {
   type Attribution,
-  type AttributionContext,
   Attributor,
   type CampaignKey,
   CampaignRows,
-  type HitRows,
   isHitRow,
   keyId,
 } from './campaign.ts';
-import { WINDOW_MS } from './day-clock.ts';
-import { Incident, type IncidentState, type LimitNumbers, type SeverityRank } from './incident.ts';
+import { WINDOW_MS, WINDOW_NAMES } from './day-clock.ts';
+import {
+  type FactsContext,
+  factsOf,
+  type Hit,
+  isNewConnector,
+  isOldEnough,
+  type LimitHit,
+  type MemberCounts,
+} from './hit-facts.ts';
+import { Incident, type IncidentState, type LimitNumbers } from './incident.ts';
+import {
+  LOOK_ALIKES,
+  REFUSED_SHARE,
+  STARTING_SEVERITY,
+  type SeverityRank,
+  typeOfHit,
+  typeOfRows,
+} from './incident-type.ts';
 import { OpenIncidents } from './open-incidents.ts';
-import { type RowLog, weightOf } from './row-log.ts';
+import { LOG_BITS, ROW_EXTERNAL, type RowLog, refusalOf, weightOf } from './row-log.ts';
 import { countForScore, SCORE_95 } from './statistics.ts';
-import { REFUSED_SHARE, typeOfTraits } from './traits.ts';
 
 const CLOSE_AFTER_MS = DAY_MS;
 const REOPEN_WITHIN_MS = 7 * DAY_MS;
 /** A hit that goes on is attributed again when its count has grown by a tenth and five. */
 const REATTRIBUTE_FACTOR = 1.1;
 const REATTRIBUTE_STEP = 5;
+/** Place of the ramp among the counts of a member, behind its windows. */
+const RAMP = 4;
 /** A source hit of which so many are null senders is bulk, not unregistered mail. */
 const NULL_SENDER_SHARE = 0.8;
 /** Where the tenant's limit is unknown, so many recipients weigh as a tenth of it. */
@@ -35,81 +53,21 @@ const LARGE_RECIPIENTS = 2000;
 const LARGE_SHARE = 0.1;
 const NEW_SOURCE_MS = DAY_MS;
 
-const STARTING_SEVERITY: Record<IncidentType, SeverityRank> = {
-  relay: 2,
-  domain_rotation: 2,
-  rogue_connector: 2,
-  compromised_mailbox: 2,
-  distributed_mailboxes: 2,
-  bulk_sender: 1,
-  unknown: 1,
-  forwarding: 0,
-  forwarding_loop: 0,
-  queue_flush: 0,
-  backscatter: 0,
-  growth: 0,
-  profile_shift: 0,
-  limit: 0,
-  blocked: 3,
-};
-/** Look-alikes never rise above medium. */
-const LOOK_ALIKES: ReadonlySet<IncidentType> = new Set([
-  'forwarding',
-  'forwarding_loop',
-  'queue_flush',
-  'backscatter',
-  'growth',
-  'profile_shift',
-]);
-
-/** What a member of an incident counts: a key of a series, or a mailbox against our ceilings. */
-export interface MemberCounts {
-  readonly id: string;
-  /** Counts of the four windows. */
-  counts(): number[];
-  floor(window: number): number;
-  /** Score of a count in a window; null where the member has no expectation. */
-  score(window: number, count: number, timeMs: number): number | null;
-  readonly zCritical: number;
-  /** Whether a window of 1, 6 or 24 hours is still unusual. */
-  isActive(timeMs: number): boolean;
-}
-
-/** What a test found in a batch. */
-export interface Hit {
-  member: MemberCounts;
-  series: SeriesName;
-  family: 'unregistered' | 'bulk';
-  statistic: Statistic;
-  window: number;
-  observed: number;
-  /** Null mean: a ceiling, without an expectation. */
-  mean: number | null;
-  inverseSize: number;
-  score: number;
-  rows: Omit<HitRows, 'firstSequence'>;
-}
-
-export interface LimitHit {
-  name: string;
-  /** Mailbox key, 0 for the tenant. */
-  mailbox: number;
-  bits: number;
-  used: number;
-  budget: number;
-  marks: readonly number[];
-}
-
 /** What the book asks of the walk. */
-export interface BookContext extends AttributionContext {
+export interface BookContext extends FactsContext {
   log: RowLog;
+  /** What analysts said, by the id of the incident. */
+  labels: ReadonlyMap<string, Label>;
+  /** The id under which an incident is published. */
+  idOf(incident: Incident): string;
+  /** The days of an incident that is abuse teach nothing. */
+  teachNothing(incident: Incident, timeMs: number): void;
+  /** A benign verdict explains what the series of a member counts. */
+  explain(memberId: string): void;
   /** Member by id, for a notification of all. */
   member(id: string): MemberCounts;
   /** The members whose counts the batch has changed. */
   touchedMembers(): MemberCounts[];
-  tenantFirstMs(): number;
-  sourceFirstSeenMs(key: number): number;
-  connectorFirstSeenMs(key: number): number;
   /** External recipients that the tenant may reach in 24 h; null where the licences are unknown. */
   tenantBudget(): number | null;
   /** The tenant's external recipients of the last 24 h against its limit. */
@@ -121,6 +79,7 @@ export interface IncidentBookState {
   incidents: IncidentState[];
   /** Indexes of the incidents that own members, by member id. */
   owners: Map<string, number>;
+  allowances: Allowance[];
 }
 
 export class IncidentBook {
@@ -132,6 +91,9 @@ export class IncidentBook {
   readonly #last = new Map<string, Incident>();
   /** The incident that took the last hit of a member. */
   readonly #owners = new Map<string, Incident>();
+  readonly #allowances = new Allowances();
+  /** Incidents whose type a hit of the batch has raised. */
+  readonly #risen = new Set<Incident>();
   /** Open incidents of which the batch brought a row. */
   #withNewRow: ReadonlySet<Incident> = new Set();
   /** The members whose counts the batch has changed, once they are asked for. */
@@ -147,6 +109,7 @@ export class IncidentBook {
     return {
       incidents: this.#incidents.map((incident) => incident.save()),
       owners: new Map([...this.#owners].map(([id, incident]) => [id, indexes.get(incident) as number])),
+      allowances: this.#allowances.save(),
     };
   }
 
@@ -160,6 +123,7 @@ export class IncidentBook {
       if (incident.isOpen) this.#open.add(incident);
     }
     for (const [id, index] of state.owners) this.#owners.set(id, this.#incidents[index]);
+    this.#allowances.load(state.allowances);
   }
 
   /** All incidents, in the order in which they were opened. */
@@ -171,30 +135,63 @@ export class IncidentBook {
     return this.#open.size > 0;
   }
 
+  /** Whether the incident that took the last hit of a member is open. */
+  isOpenFor(memberId: string): boolean {
+    return this.#owners.get(memberId)?.isOpen ?? false;
+  }
+
   /** Closes what this time closes. */
   closeBefore(timeMs: number): void {
     for (const incident of this.#open.inactiveSince(timeMs - CLOSE_AFTER_MS)) {
-      incident.closedMs = incident.lastActiveMs + CLOSE_AFTER_MS;
-      this.#judge(incident);
-      this.#open.remove(incident);
+      this.#close(incident, incident.lastActiveMs + CLOSE_AFTER_MS);
+    }
+    if (this.#context.labels.size === 0) return;
+    // From the day after its verdict on, an incident takes no more hits.
+    for (const incident of this.#open.all) {
+      if (incident.label === null) continue;
+      const endMs = (lastDayOfLabelled(incident.label.atMs, incident.detectedMs) + 1) * DAY_MS;
+      if (timeMs >= endMs) this.#close(incident, endMs);
     }
   }
 
-  /** Takes the hits and the new rows (from `batchFirst` on) of one point in time. */
-  takeBatch(timeMs: number, batchFirst: number, hits: readonly Hit[], limitHits: readonly LimitHit[]): void {
+  #close(incident: Incident, closedMs: number): void {
+    incident.closedMs = closedMs;
+    this.#judge(incident);
+    this.#open.remove(incident);
+    const { peaks } = incident;
+    if (peaks === null) return;
+    const { domains } = incident.totals.traits;
+    this.#allowances.add(allowanceOf(incident.campaignKeys, domains.keys(), incident.lastActiveMs, peaks));
+  }
+
+  /**
+   * Takes the hits and the new rows (from `batchFirst` on) of one point in time. `blocks` are the kinds of
+   * refusal by which Microsoft blocks the tenant, where the batch has them.
+   */
+  takeBatch(
+    timeMs: number,
+    batchFirst: number,
+    hits: readonly Hit[],
+    limitHits: readonly LimitHit[],
+    blocks: ReadonlySet<number>,
+  ): void {
     const { log } = this.#context;
     this.#withNewRow = this.#open.withRow(log, batchFirst);
-    if (hits.length === 0 && limitHits.length === 0 && this.#withNewRow.size === 0) return;
+    const isQuiet = hits.length === 0 && limitHits.length === 0 && blocks.size === 0;
+    if (isQuiet && this.#withNewRow.size === 0) return;
     this.#touched = null;
+    this.#risen.clear();
     const known = this.#incidents.length;
     const active = new Map<Incident, Hit[]>();
     for (const hit of hits) {
       const incident = this.#takeHit(hit, timeMs);
+      if (incident === null) continue;
       const taken = active.get(incident);
       if (taken === undefined) active.set(incident, [hit]);
       else taken.push(hit);
     }
     for (const hit of limitHits) active.set(this.#takeLimitHit(hit, timeMs), []);
+    for (const refusal of blocks) active.set(this.#takeBlock(refusal, batchFirst, timeMs), []);
     for (const incident of this.#withNewRow) {
       if (incident.isOpen && !active.has(incident) && this.#goesOn(incident, timeMs)) active.set(incident, []);
     }
@@ -202,7 +199,9 @@ export class IncidentBook {
       incident.lastActiveMs = timeMs;
       incident.countRows(log);
       if (this.#incidents.indexOf(incident, known) >= 0) this.#finishOpening(incident, timeMs);
+      else if (this.#risen.has(incident)) this.#notify(incident, taken[0].observed, timeMs);
       else this.#escalate(incident, taken, timeMs);
+      if (incident.label?.verdict === 'abuse') this.#context.teachNothing(incident, timeMs);
     }
   }
 
@@ -227,30 +226,67 @@ export class IncidentBook {
     });
   }
 
-  #takeHit(hit: Hit, timeMs: number): Incident {
+  /** The incident that takes a hit; null where a benign verdict allows it. */
+  #takeHit(hit: Hit, timeMs: number): Incident | null {
     const owner = this.#owners.get(hit.member.id);
     if (owner?.isOpen && this.#withNewRow.has(owner)) {
       // A reopened incident has only the members that hit since.
-      const attributed = owner.members.get(hit.member.id)?.attributed[hit.window] ?? 0;
+      const attributed = owner.members.get(hit.member.id)?.attributed[placeOf(hit)] ?? 0;
       if (attributed > 0 && hit.observed <= attributed * REATTRIBUTE_FACTOR + REATTRIBUTE_STEP) return owner;
     }
     const attribution = this.#attribute(hit, timeMs);
+    if (this.#isAllowed(hit, attribution, timeMs)) {
+      this.#context.explain(hit.member.id);
+      return null;
+    }
     const family: Family =
       hit.series === 'unregistered_source' && attribution.nullShare >= NULL_SENDER_SHARE ? 'bulk' : hit.family;
-    const type = family === hit.family ? attribution.type : 'unknown';
+    const onsetMs = hit.startMs ?? this.#timeOfRow(attribution.firstSequence, timeMs);
+    const type = typeOfHit(
+      factsOf(this.#context, hit, family, attribution, attribution.key.kind, onsetMs, timeMs),
+    );
+    const known = this.#joined(hit, family, type, attribution, timeMs);
+    if (known !== null && STARTING_SEVERITY[type] > STARTING_SEVERITY[known.type]) {
+      known.type = type;
+      this.#risen.add(known);
+    }
     const incident =
-      this.#joined(hit, family, type, attribution, timeMs) ??
+      known ??
       this.#reopened(hit, family, attribution, timeMs) ??
-      this.#opened(hit, family, type, attribution, timeMs);
+      this.#opened(hit, family, type, attribution, onsetMs, timeMs);
     this.#addMember(incident, hit, attribution.key);
     return incident;
+  }
+
+  /** Whether what a benign verdict allows covers the hit. */
+  #isAllowed(hit: Hit, attribution: Attribution, timeMs: number): boolean {
+    if (this.#allowances.isEmpty) return false;
+    const { key, traits } = attribution;
+    for (const allowance of this.#allowances.of(key, timeMs)) {
+      if (key.kind === 'connector' || key.kind === 'source') {
+        let others = 0;
+        for (const [domain, count] of traits.domains) if (!allowance.domains.has(domain)) others += count;
+        if (others >= hit.member.floor(hit.window)) continue;
+      }
+      const allowed = hit.rows.weighted ? allowance.weighted : allowance.pairs;
+      const exceeds =
+        hit.startMs === null ? hit.member.exceeds(allowed, timeMs) : hit.counted >= allowed[hit.window];
+      if (!exceeds) return true;
+    }
+    return false;
+  }
+
+  #timeOfRow(sequence: number, timeMs: number): number {
+    const { log } = this.#context;
+    const kept = Math.max(sequence, log.first);
+    return kept < log.next ? log.time(kept) : timeMs;
   }
 
   #attribute(hit: Hit, timeMs: number): Attribution {
     const { log } = this.#context;
     const firstSequence = log.firstAfter(timeMs - WINDOW_MS[hit.window]);
     const rows = { ...hit.rows, firstSequence };
-    return this.#attributor.attribute(rows, hit.family, hit.observed, hit.mean ?? 0, hit.window, timeMs);
+    return this.#attributor.attribute(rows, hit.family, hit.counted, hit.expected, hit.window, timeMs);
   }
 
   /** The oldest open incident that the hit belongs to. */
@@ -275,7 +311,9 @@ export class IncidentBook {
       hit,
       timeMs,
       (incident, words, base) =>
-        incident.family === 'unregistered' && mayCover(incident) && incident.rows.sharesWayIn(words, base),
+        incident.family === 'unregistered' &&
+        mayCover(incident) &&
+        (incident.rows.sharesWayIn(words, base) || incident.rows.matches(words, base)),
     );
     return oldestWith(relayed.each, half);
   }
@@ -326,7 +364,7 @@ export class IncidentBook {
 
   #closedLately(family: Family, key: CampaignKey, timeMs: number): Incident | null {
     const incident = this.#last.get(campaignId(family, key));
-    if (incident === undefined || incident.closedMs === null) return null;
+    if (incident === undefined || incident.closedMs === null || incident.label !== null) return null;
     return timeMs - incident.closedMs <= REOPEN_WITHIN_MS ? incident : null;
   }
 
@@ -341,16 +379,25 @@ export class IncidentBook {
   }
 
   #add(incident: Incident): Incident {
+    const { labels } = this.#context;
+    const label = labels.size === 0 ? undefined : labels.get(this.#context.idOf(incident));
+    if (label !== undefined) incident.takeLabel(label);
     this.#incidents.push(incident);
     this.#last.set(campaignId(incident.family, incident.key), incident);
     this.#open.add(incident);
     return incident;
   }
 
-  #opened(hit: Hit, family: Family, type: IncidentType, attribution: Attribution, timeMs: number): Incident {
+  #opened(
+    hit: Hit,
+    family: Family,
+    type: IncidentType,
+    attribution: Attribution,
+    startMs: number,
+    timeMs: number,
+  ): Incident {
     const { log } = this.#context;
-    const firstSequence = Math.max(attribution.firstSequence, log.first);
-    const startMs = firstSequence < log.next ? log.time(firstSequence) : timeMs;
+    const firstSequence = Math.max(hit.startMs === null ? attribution.firstSequence : log.firstAfter(startMs - 1), log.first);
     const incident = Incident.opened({
       order: this.#incidents.length,
       family,
@@ -359,13 +406,13 @@ export class IncidentBook {
       severity: STARTING_SEVERITY[type],
       detectedMs: timeMs,
       startMs,
-      startedAfterWeek: startMs - this.#context.tenantFirstMs() >= 7 * DAY_MS,
+      startedAfterWeek: isOldEnough(this.#context, startMs),
       firstSequence,
       numbers: {
         observed: hit.observed,
         expected: hit.mean,
         expectedP95: hit.mean === null ? null : countForScore(SCORE_95, hit.mean, hit.inverseSize),
-        window: hit.window,
+        window: hit.windowName,
         statistic: hit.statistic,
         score: hit.score,
       },
@@ -385,9 +432,9 @@ export class IncidentBook {
     this.#open.index(incident, key);
     const member = incident.members.get(hit.member.id) ?? {
       notified: hit.member.counts(),
-      attributed: [0, 0, 0, 0],
+      attributed: [0, 0, 0, 0, 0],
     };
-    member.attributed[hit.window] = hit.observed;
+    member.attributed[placeOf(hit)] = hit.observed;
     incident.members.set(hit.member.id, member);
     this.#owners.set(hit.member.id, incident);
   }
@@ -428,7 +475,7 @@ export class IncidentBook {
         observed: hit.used,
         expected: null,
         expectedP95: null,
-        window: 3,
+        window: WINDOW_NAMES[3],
         statistic: 'ceiling',
         score: share,
       },
@@ -448,6 +495,37 @@ export class IncidentBook {
     let sequence = log.firstAfter(timeMs - DAY_MS);
     while (sequence < log.next - 1 && !rows.matches(log.words, log.base(sequence))) sequence++;
     return sequence;
+  }
+
+  /** Mail that Microsoft refuses because the tenant is blocked: an incident at once, one for each code. */
+  #takeBlock(refusal: number, batchFirst: number, timeMs: number): Incident {
+    const key: CampaignKey = { kind: 'block', a: refusal, b: '' };
+    const known = this.#open.withKey('blocked', key);
+    if (known !== undefined) return known;
+    const { log } = this.#context;
+    const lately = this.#closedLately('blocked', key, timeMs);
+    let first = batchFirst;
+    while (refusalOf(log.words[log.base(first) + LOG_BITS]) !== refusal) first++;
+    if (lately !== null) {
+      this.#reopen(lately, first);
+      lately.escalations.push({ atMs: timeMs, observed: 1, severity: lately.severity });
+      return lately;
+    }
+    const incident = Incident.opened({
+      order: this.#incidents.length,
+      family: 'blocked',
+      key,
+      type: 'blocked',
+      severity: STARTING_SEVERITY.blocked,
+      detectedMs: timeMs,
+      startMs: timeMs,
+      startedAfterWeek: true,
+      firstSequence: first,
+      numbers: { observed: null, expected: null, expectedP95: null, window: null, statistic: null, score: null },
+    });
+    incident.widen(key, ROW_EXTERNAL, log);
+    incident.series.add('block');
+    return this.#add(incident);
   }
 
   #noteLimitUse(incident: Incident, hit: LimitHit, timeMs: number): void {
@@ -496,11 +574,11 @@ export class IncidentBook {
   #judge(incident: Incident): void {
     if (incident.family === 'limit' || incident.family === 'blocked') return;
     const { traits } = incident.totals;
-    const type = typeOfTraits(traits, incident.family);
-    // A type rises, is named, or falls to a look-alike whose marks all rows have.
-    const rises = STARTING_SEVERITY[type] > STARTING_SEVERITY[incident.type];
-    const sameRank = STARTING_SEVERITY[type] === STARTING_SEVERITY[incident.type];
-    if (rises || sameRank || LOOK_ALIKES.has(type)) incident.type = type;
+    let mailboxKeys = 0;
+    for (const key of incident.campaignKeys) if (key.kind === 'mailbox') mailboxKeys++;
+    incident.type = typeOfRows(incident.type, incident.family, traits, mailboxKeys, (key) =>
+      isNewConnector(this.#context, key, incident.startMs),
+    );
     let marks = 0;
     const budget = this.#context.tenantBudget();
     const large = budget === null ? LARGE_RECIPIENTS : budget * LARGE_SHARE;
@@ -534,6 +612,11 @@ function oldestWith(shares: ReadonlyMap<Incident, number>, least: number): Incid
     if (oldest === null || incident.order < oldest.order) oldest = incident;
   }
   return oldest;
+}
+
+/** Place of the hit's count among those of its member. */
+function placeOf(hit: Hit): number {
+  return hit.startMs === null ? hit.window : RAMP;
 }
 
 function campaignId(family: Family, key: CampaignKey): string {

@@ -2,7 +2,10 @@
 
 import { HashTable, type HashTableState } from '../hash-table.ts';
 import type { Family, IncidentType, SeriesName, Statistic } from '../incident-document.ts';
+import type { Label } from '../feedback.ts';
+import { Peaks, type PeaksState } from './allowances.ts';
 import { type CampaignKey, CampaignRows, type CampaignRowsState, keyId, linkedWordOf } from './campaign.ts';
+import type { SeverityRank } from './incident-type.ts';
 import {
   LOG_DOMAIN,
   LOG_MAILBOX,
@@ -15,11 +18,9 @@ import {
   LOG_SUBJECT,
   type RowLog,
   statusOf,
+  weightOf,
 } from './row-log.ts';
 import { RowTraits, type RowTraitsState } from './traits.ts';
-
-/** Index into SEVERITIES: 0 low, 1 medium, 2 high, 3 critical. */
-export type SeverityRank = 0 | 1 | 2 | 3;
 
 /** A row that may be shown: where it stands and who it is. */
 export interface RowPlace {
@@ -165,21 +166,22 @@ function placeOf(words: Uint32Array, base: number, timeMs: number): RowPlace {
   };
 }
 
-/** The numbers with which an incident was raised. */
+/** The numbers with which an incident was raised; of a block there are none. */
 export interface DetectionNumbers {
-  observed: number;
+  observed: number | null;
   expected: number | null;
   expectedP95: number | null;
-  window: number;
-  statistic: Statistic;
-  score: number;
+  /** `15m`, `1h`, `6h`, `24h`, or the hours since a ramp began. */
+  window: string | null;
+  statistic: Statistic | null;
+  score: number | null;
 }
 
 /** A key of a series, or a ceiling of a mailbox, that raised the incident. */
 export interface Member {
   /** Counts of the four windows at the last notification. */
   notified: number[];
-  /** Count per window when the hit was last attributed; 0 where it never was. */
+  /** Count per window, and of the ramp, when the hit was last attributed; 0 where it never was. */
   attributed: number[];
 }
 
@@ -207,6 +209,8 @@ export interface IncidentFacts {
   readonly startedAfterWeek: boolean;
   /** Position among all incidents of the walk. */
   readonly order: number;
+  /** What an analyst said of it; null for nothing. */
+  readonly label: Label | null;
   readonly keys: Map<string, CampaignKey>;
   readonly series: Set<SeriesName>;
   readonly members: Map<string, Member>;
@@ -230,6 +234,7 @@ export interface IncidentState {
   facts: IncidentFacts;
   rows: CampaignRowsState;
   totals: CampaignTotalsState;
+  peaks: PeaksState | null;
 }
 
 export class Incident implements IncidentFacts {
@@ -240,6 +245,7 @@ export class Incident implements IncidentFacts {
   readonly numbers: DetectionNumbers;
   readonly startedAfterWeek: boolean;
   readonly order: number;
+  label: Label | null;
   /** The campaign's own key and those it was widened to, by their id. */
   readonly keys: Map<string, CampaignKey>;
   readonly series: Set<SeriesName>;
@@ -257,6 +263,8 @@ export class Incident implements IncidentFacts {
   countedFrom: number;
   readonly rows = new CampaignRows();
   readonly totals = new CampaignTotals();
+  /** Of an incident labelled as benign. */
+  #peaks: Peaks | null = null;
 
   constructor(facts: IncidentFacts) {
     this.family = facts.family;
@@ -266,6 +274,7 @@ export class Incident implements IncidentFacts {
     this.numbers = facts.numbers;
     this.startedAfterWeek = facts.startedAfterWeek;
     this.order = facts.order;
+    this.label = facts.label;
     this.keys = facts.keys;
     this.series = facts.series;
     this.members = facts.members;
@@ -298,6 +307,7 @@ export class Incident implements IncidentFacts {
     const { firstSequence, ...known } = fields;
     return new Incident({
       ...known,
+      label: null,
       keys: new Map(),
       series: new Set(),
       members: new Map(),
@@ -317,12 +327,24 @@ export class Incident implements IncidentFacts {
     const incident = new Incident(structuredClone(state.facts));
     incident.rows.load(state.rows);
     incident.totals.load(state.totals);
+    if (state.peaks !== null) incident.#peaks = Peaks.load(state.peaks);
     return incident;
   }
 
   save(): IncidentState {
     const { rows, totals, ...facts } = this;
-    return { facts: structuredClone(facts), rows: rows.save(), totals: totals.save() };
+    const peaks = this.#peaks?.save() ?? null;
+    return { facts: structuredClone(facts), rows: rows.save(), totals: totals.save(), peaks };
+  }
+
+  /** Notes what an analyst said, before the first row is counted. */
+  takeLabel(label: Label): void {
+    this.label = label;
+    if (label.verdict === 'benign') this.#peaks = new Peaks();
+  }
+
+  get peaks(): Peaks | null {
+    return this.#peaks;
   }
 
   get campaignKeys(): Iterable<CampaignKey> {
@@ -347,7 +369,7 @@ export class Incident implements IncidentFacts {
     }
     this.rows.widen(key, bits);
     for (let index = uncovered.length - 1; index >= 0; index--) {
-      if (this.rows.matches(words, log.base(uncovered[index]))) this.totals.add(log, uncovered[index]);
+      if (this.rows.matches(words, log.base(uncovered[index]))) this.#add(log, uncovered[index]);
     }
   }
 
@@ -355,13 +377,18 @@ export class Incident implements IncidentFacts {
   countRows(log: RowLog): void {
     const first = Math.max(this.countedUntil, log.first);
     if (log.next - first > this.keys.size && this.#hasOnlyLinkedKeys()) {
-      for (const sequence of this.#linkedRows(log, first)) this.totals.add(log, sequence);
+      for (const sequence of this.#linkedRows(log, first)) this.#add(log, sequence);
     } else {
       for (let sequence = first; sequence < log.next; sequence++) {
-        if (this.rows.matches(log.words, log.base(sequence))) this.totals.add(log, sequence);
+        if (this.rows.matches(log.words, log.base(sequence))) this.#add(log, sequence);
       }
     }
     this.countedUntil = log.next;
+  }
+
+  #add(log: RowLog, sequence: number): void {
+    this.totals.add(log, sequence);
+    this.#peaks?.add(log.time(sequence), weightOf(log.words, log.base(sequence)));
   }
 
   #hasOnlyLinkedKeys(): boolean {

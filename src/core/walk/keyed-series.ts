@@ -39,6 +39,7 @@ export interface KeyedSeriesState {
   walked: WalkedDay[];
   variances: VariancesState;
   records: RecordBookState | null;
+  abused: Map<number, Set<number>>;
 }
 
 export class KeyedSeries {
@@ -58,6 +59,8 @@ export class KeyedSeries {
   #today: number[] = [];
   #walked: WalkedDay[] = [];
   readonly #variances: Variances;
+  /** Keys of days that teach nothing, by day: an incident labelled as abuse was active. */
+  readonly #abused = new Map<number, Set<number>>();
 
   constructor(settings: SeriesSettings, clock: DayClock) {
     this.settings = settings;
@@ -83,6 +86,7 @@ export class KeyedSeries {
       walked: this.#walked.slice(),
       variances: this.#variances.save(),
       records: this.#book?.save() ?? null,
+      abused: structuredClone(this.#abused),
     };
   }
 
@@ -97,6 +101,8 @@ export class KeyedSeries {
     this.#walked = state.walked.slice();
     this.#variances.load(state.variances);
     if (state.records !== null) this.#book?.load(state.records);
+    this.#abused.clear();
+    for (const [day, keys] of state.abused) this.#abused.set(day, new Set(keys));
   }
 
   /** The count of a key in a window. */
@@ -131,6 +137,11 @@ export class KeyedSeries {
     return Math.max(floor, this.#book.floor(key, window));
   }
 
+  /** Whether a sealed day had rows of the key. */
+  hasLearned(key: number): boolean {
+    return key < this.#capacity && this.#levels[key] > 0;
+  }
+
   /** Expected count per day. */
   level(key: number): number {
     return (this.#priorCount + this.#level(key)) / (this.#priorExposure + this.#clock.exposure);
@@ -146,10 +157,17 @@ export class KeyedSeries {
 
   /** The scan test of a key: the window with the largest score, the shortest where scores are equal. */
   test(key: number, timeMs: number): Finding | null {
+    if (this.#clock.tenantDay < this.settings.testedFromDay) return null;
+    return this.testAbove(key, timeMs, null);
+  }
+
+  /** The same with floors that are raised to what is allowed in each window. */
+  testAbove(key: number, timeMs: number, allowed: readonly number[] | null): Finding | null {
     let best: Finding | null = null;
     for (let window = 0; window < 4; window++) {
       const observed = this.count(key, window);
       if (observed < this.settings.floors[window] || observed < this.floor(key, window)) continue;
+      if (allowed !== null && observed < allowed[window]) continue;
       const { mean, inverseSize } = this.expectation(key, window, timeMs);
       const score = scanScore(observed, mean, inverseSize);
       if (score < this.settings.zCritical || (best !== null && score <= best.score)) continue;
@@ -174,10 +192,17 @@ export class KeyedSeries {
     this.#book?.markIncident(key);
   }
 
+  /** Of a key, this day teaches nothing: it was abused. */
+  teachNothing(key: number, day: number): void {
+    const keys = this.#abused.get(day);
+    if (keys === undefined) this.#abused.set(day, new Set([key]));
+    else keys.add(key);
+  }
+
   /** Ends the day that was walked last; its rows stay open until `seal`. */
   endDay(day: number): void {
     this.#variances.endDay(day, this.#clock.quarterHours);
-    this.#book?.endDay(day, this.#today, this.#dayPeaks);
+    this.#book?.endDay(day, this.#today, this.#dayPeaks, this.#abused.get(day));
     const keys = new Int32Array(this.#today);
     const counts = new Int32Array(keys.length);
     for (let index = 0; index < keys.length; index++) {
@@ -196,11 +221,14 @@ export class KeyedSeries {
       throw new Error(`series ${this.settings.name}: day ${day} was not walked`);
     this.#walked.shift();
     const learned = this.#clock.learnedDays;
+    const abused = this.#abused.get(day);
     for (let index = 0; index < walked.keys.length; index++) {
       const key = walked.keys[index];
       let count = walked.counts[index];
-      if (this.#clock.days >= 5) {
-        const expected = this.level(key) * exposure;
+      const expected = this.level(key) * exposure;
+      // What was expected moves the level nowhere.
+      if (abused?.has(key)) count = expected;
+      else if (this.#clock.days >= 5) {
         const cap = 4 * expected + 3 * Math.sqrt(expected) + 10;
         if (count > cap) count = cap;
       }
@@ -208,8 +236,9 @@ export class KeyedSeries {
       this.#levelDay[key] = learned + 1;
       this.#variances.consider(key, this.#levels[key]);
     }
-    this.#variances.seal(day, this.#clock.decay(1));
+    this.#variances.seal(day, this.#clock.decay(1), abused);
     this.#book?.seal(day);
+    this.#abused.delete(day);
   }
 
   /** Begins a day, after the days that it seals were sealed. */

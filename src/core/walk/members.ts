@@ -2,7 +2,7 @@
 
 import type { MailboxCeiling } from '../series-settings.ts';
 import { WINDOW_NAMES } from './day-clock.ts';
-import type { MemberCounts } from './incident-book.ts';
+import type { MemberCounts } from './hit-facts.ts';
 import type { KeyedSeries } from './keyed-series.ts';
 import { scanScore } from './statistics.ts';
 
@@ -33,6 +33,10 @@ export class SeriesMember implements MemberCounts {
   score(window: number, count: number, timeMs: number): number {
     const { mean, inverseSize } = this.#series.expectation(this.#key, window, timeMs);
     return scanScore(count, mean, inverseSize);
+  }
+
+  exceeds(allowed: readonly number[], timeMs: number): boolean {
+    return this.#series.testAbove(this.#key, timeMs, allowed) !== null;
   }
 
   isActive(timeMs: number): boolean {
@@ -66,6 +70,10 @@ export class CeilingMember implements MemberCounts {
 
   score(): null {
     return null;
+  }
+
+  exceeds(allowed: readonly number[]): boolean {
+    return WINDOWS.some((window) => this.#series.count(this.#key, window) >= Math.max(this.floor(window), allowed[window]));
   }
 
   /** Only another alarm keeps its incident going. */

@@ -132,6 +132,7 @@ export class OpenIncidents {
       case 'domain':
         return this.#domains;
       case 'tenant':
+      case 'block':
         return null;
       case 'limit':
         return key.a === 0 ? null : this.#mailboxes;

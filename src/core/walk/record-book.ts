@@ -104,11 +104,11 @@ export class RecordBook implements PeakRecords {
     this.#incidentKeys.add(key);
   }
 
-  /** Takes the peaks of the day; `peaks` has four counts per key. */
-  endDay(day: number, keys: readonly number[], peaks: Int32Array): void {
+  /** Takes the peaks of the day; `peaks` has four counts per key. Those of abused keys are no records. */
+  endDay(day: number, keys: readonly number[], peaks: Int32Array, abused: ReadonlySet<number> | undefined): void {
     for (const key of keys) {
       if (!this.#firstDay.has(key)) this.#firstDay.set(key, day);
-      if (!this.#matters(peaks, key * 4)) continue;
+      if (abused?.has(key) || !this.#matters(peaks, key * 4)) continue;
       const kept = Array.from(peaks.subarray(key * 4, key * 4 + 4));
       if (this.#incidentKeys.has(key)) {
         for (let window = 0; window < 4; window++) {

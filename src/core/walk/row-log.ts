@@ -4,11 +4,13 @@
  * named by its sequence number, which never repeats.
  */
 
-/** 64 bytes a row: words 0 and 1 are the event time, a double. */
-const LOG_WORDS = 16;
+import { REFUSAL_MASK } from '../record.ts';
+
+/** 72 bytes a row: words 0 and 1 are the event time, a double. */
+const LOG_WORDS = 18;
 const LOG_DOUBLES = LOG_WORDS / 2;
 
-/** Which counts the row belongs to and what is known of it (the bits below), its weight and its status. */
+/** Which counts the row belongs to and what is known of it (the bits below), its weight, status and refusal. */
 export const LOG_BITS = 2;
 /** How many rows back the last row of the same source stands; 0 where there is none. */
 const LOG_SOURCE_LINK = 3;
@@ -28,6 +30,11 @@ export const LOG_POSITION_HI = 14;
 /** The same for the last row of the same domain, or of the same mailbox where the row has no domain. */
 const LOG_SENDER_LINK = 15;
 
+/** P1 sender, 0, 0 for a null sender. */
+export const LOG_SENDER_LO = 16;
+export const LOG_SENDER_HI = 17;
+
+/* Bits of what series count, the lowest: they choose among the counters by a table. */
 /** Unregistered sender, not a recognised forward. */
 export const ROW_RELAYED = 1;
 /** Unregistered sender. */
@@ -36,26 +43,50 @@ export const ROW_UNREGISTERED = 2;
 export const ROW_NULL_SENDER = 4;
 /** P1 sender is a mailbox of an accepted domain. */
 export const ROW_MAILBOX = 8;
+/** Mail of whatever sender to an external recipient. */
+export const ROW_EXTERNAL = 16;
+/** Of a mailbox here, to somebody to whom nobody here wrote on a sealed day. */
+export const ROW_MAILBOX_TO_STRANGER = 32;
+
 /** Counts against Microsoft's external recipient limit (no null and no system sender). */
-export const ROW_LIMITED = 16;
+export const ROW_LIMITED = 64;
 /** Sent from the tenant's own onmicrosoft.com domain. */
-export const ROW_ONMICROSOFT = 32;
+export const ROW_ONMICROSOFT = 128;
 /** The message reached a mailbox here at the same time or in the ten minutes before. */
-export const ROW_FORWARD = 64;
+export const ROW_FORWARD = 256;
 /** A forward that the mailbox is known for. */
-export const ROW_RECOGNISED_FORWARD = 128;
+export const ROW_RECOGNISED_FORWARD = 512;
 /** Failed or filtered as spam. */
-export const ROW_REFUSED = 256;
+export const ROW_REFUSED = 1024;
 /** One of the first five external recipients of its message: it weighs 1, else 0. */
-export const ROW_WEIGHED = 512;
-const STATUS_SHIFT = 10;
+export const ROW_WEIGHED = 2048;
+const STATUS_SHIFT = 12;
+const STATUS_BITS = 7;
+const REFUSAL_LOG_SHIFT = 15;
+/** Null sender, to somebody who wrote here in the seven days before. */
+export const ROW_TRUE_NDR = 1 << 18;
+/** The sender's domain, or the mailbox, sent on a sealed day. */
+export const ROW_KNOWN_SENDER = 1 << 19;
+/** Nobody here wrote to the recipient on a sealed day. */
+export const ROW_STRANGER = 1 << 20;
+/** Header and envelope sender have different domains. */
+export const ROW_HEADER_DIFFERS = 1 << 21;
 
 export function statusBits(status: number): number {
   return status << STATUS_SHIFT;
 }
 
 export function statusOf(words: Uint32Array, base: number): number {
-  return words[base + LOG_BITS] >>> STATUS_SHIFT;
+  return (words[base + LOG_BITS] >>> STATUS_SHIFT) & STATUS_BITS;
+}
+
+/** Bits of the gravest refusal (`REFUSAL_…` of the record). */
+export function refusalBits(refusal: number): number {
+  return refusal << REFUSAL_LOG_SHIFT;
+}
+
+export function refusalOf(bits: number): number {
+  return (bits >>> REFUSAL_LOG_SHIFT) & REFUSAL_MASK;
 }
 
 export function weightOf(words: Uint32Array, base: number): number {

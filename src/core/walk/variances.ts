@@ -125,11 +125,13 @@ export class Variances {
     this.#walked.push({ day, entries, sums });
   }
 
-  seal(day: number, decay: number): void {
+  /** Learns a sealed day, but for the keys of which it teaches nothing. */
+  seal(day: number, decay: number, abused: ReadonlySet<number> | undefined): void {
     const walked = this.#walked[0];
     if (walked === undefined || walked.day !== day) return;
     this.#walked.shift();
     for (let index = 0; index < walked.entries.length; index++) {
+      if (abused?.has(this.#keys[walked.entries[index]])) continue;
       const base = walked.entries[index] * SUMS;
       for (let sum = 0; sum < SUMS; sum++) {
         this.#sums[base + sum] = this.#sums[base + sum] * decay + walked.sums[index * SUMS + sum];

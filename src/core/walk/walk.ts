@@ -6,11 +6,13 @@
 
 import { DAY_MS, dayOf, HOUR_MS, type HourSlots, MINUTE_MS } from '../calendar.ts';
 import type { HashTableState } from '../hash-table.ts';
+import type { SeriesName } from '../incident-document.ts';
 import type { SortedBlock } from '../order.ts';
 import {
   CONNECTOR,
   CONNECTOR_ID_MASK,
   FLAGS,
+  HEADER_SENDER_DIFFERS,
   MESSAGE_HI,
   MESSAGE_LO,
   POSITION_HI,
@@ -20,6 +22,9 @@ import {
   RECIPIENT_LO,
   RECORD_DOUBLES,
   RECORD_WORDS,
+  REFUSAL_ADDRESS_BLOCKED,
+  REFUSAL_MASK,
+  REFUSAL_SHIFT,
   SENDER_DOMAIN,
   SENDER_HI,
   SENDER_KIND_SHIFT,
@@ -36,13 +41,17 @@ import {
 import type { DetectionSettings, SeriesSettings, ServiceLimit } from '../series-settings.ts';
 import type { ScanSummary } from '../summary.ts';
 import { DOMAIN_ACCEPTED, type IdTexts, type TenantModel } from '../tenant.ts';
+import { type AllowedRow, type AllowedVolume, AllowList, type AllowListState } from './allow-list.ts';
 import { DayClock, type DayClockState, WINDOW_MS, WINDOW_NAMES } from './day-clock.ts';
 import { Correspondents, Forwards, type ForwardsState, type ForwardVerdict, MessageWeights } from './forwards.ts';
 import type { Incident, LimitNumbers } from './incident.ts';
-import { type Hit, IncidentBook, type IncidentBookState, type LimitHit, type MemberCounts } from './incident-book.ts';
+import type { Hit, LimitHit, MemberCounts } from './hit-facts.ts';
+import { IncidentBook, type IncidentBookState } from './incident-book.ts';
 import { KeyCounts } from './key-counts.ts';
-import { KeyedSeries, type KeyedSeriesState } from './keyed-series.ts';
+import { type Finding, KeyedSeries, type KeyedSeriesState } from './keyed-series.ts';
+import { KnownRecipients, type KnownRecipientsState } from './known-recipients.ts';
 import { CeilingMember, SeriesMember } from './members.ts';
+import { RampTest, type RampTestState } from './ramp-test.ts';
 import {
   LOG_BITS,
   LOG_CONNECTOR,
@@ -54,20 +63,29 @@ import {
   LOG_POSITION_LO,
   LOG_RECIPIENT_HI,
   LOG_RECIPIENT_LO,
+  LOG_SENDER_HI,
+  LOG_SENDER_LO,
   LOG_SOURCE,
   LOG_SUBJECT,
+  ROW_EXTERNAL,
   ROW_FORWARD,
+  ROW_HEADER_DIFFERS,
+  ROW_KNOWN_SENDER,
   ROW_LIMITED,
   ROW_MAILBOX,
+  ROW_MAILBOX_TO_STRANGER,
   ROW_NULL_SENDER,
   ROW_ONMICROSOFT,
   ROW_RECOGNISED_FORWARD,
   ROW_REFUSED,
   ROW_RELAYED,
+  ROW_STRANGER,
+  ROW_TRUE_NDR,
   ROW_UNREGISTERED,
   ROW_WEIGHED,
   RowLog,
   type RowLogState,
+  refusalBits,
   statusBits,
   weightOf,
 } from './row-log.ts';
@@ -79,6 +97,7 @@ import {
   type MailboxPlace,
   sourceKeyText,
 } from './series-keys.ts';
+import { SourceActivity, type SourceActivityState } from './source-activity.ts';
 
 /** A series and how its rows are found in the log. */
 interface Counter {
@@ -89,15 +108,31 @@ interface Counter {
   keyWord: number | null;
   weighted: boolean;
   touched: KeyCounts;
+  ramp: RampTest | null;
   /** Members made of keys that hit, or were asked for, while an incident was open. */
   members: Map<number, MemberCounts>;
 }
 
 /** The bits by which counters choose their rows. */
-const COUNTED_BITS = ROW_RELAYED | ROW_UNREGISTERED | ROW_NULL_SENDER | ROW_MAILBOX;
+const COUNTED_BITS =
+  ROW_RELAYED | ROW_UNREGISTERED | ROW_NULL_SENDER | ROW_MAILBOX | ROW_EXTERNAL | ROW_MAILBOX_TO_STRANGER;
+
+/** Which rows the series count. */
+const SERIES_BITS: Record<SeriesSettings['rows'], number> = {
+  unregistered: ROW_UNREGISTERED,
+  unregistered_not_forwarded: ROW_RELAYED,
+  accepted_mailbox: ROW_MAILBOX,
+  accepted_mailbox_to_stranger: ROW_MAILBOX_TO_STRANGER,
+  external: ROW_EXTERNAL,
+};
 
 /** Microsoft's limits count a trailing 24 hours. */
 const LIMIT_WINDOW = 3;
+/** From this day of the tenant on so many recipients are known that the others are strangers. */
+const STRANGERS_FROM_DAY = 14;
+const KNOWN_WAY_IN_MS = DAY_MS;
+/** From this day of the tenant on a way in may be new. */
+const NEW_WAY_IN_FROM_DAY = 7;
 
 /** Everything a walk remembers, as plain data. Keys of domains, connectors and sources are dictionary ids. */
 export interface WalkState {
@@ -111,11 +146,16 @@ export interface WalkState {
   sourceKeys: DictionaryKeysState;
   mailboxKeys: MailboxKeysState;
   series: KeyedSeriesState[];
+  ramps: (RampTestState | null)[];
+  knownRecipients: KnownRecipientsState;
+  sourceActivity: SourceActivityState;
+  allowList: AllowListState;
   book: IncidentBookState;
   windowFirst: number[];
   sourceSeenMs: Float64Array;
   sourceKeySeenMs: number[];
   connectorSeenMs: number[];
+  domainSeenMs: number[];
   counts: WalkCounts;
 }
 
@@ -143,11 +183,26 @@ export class Walk {
   readonly #connectorKeys: DictionaryKeys;
   readonly #sourceKeys: DictionaryKeys;
   readonly #mailboxKeys = new MailboxKeys();
+  readonly #knownRecipients = new KnownRecipients();
+  readonly #sourceActivity: SourceActivity;
+  readonly #allowList: AllowList;
+  readonly #allowedRow: AllowedRow = {
+    domain: 0,
+    connector: 0,
+    source: 0,
+    senderLo: 0,
+    senderHi: 0,
+    isRefused: false,
+    isKnownWayIn: true,
+  };
   readonly #counters: Counter[] = [];
   /** The counters of a row, by those of its bits that counters choose by. */
   readonly #countersByBits: Counter[][];
   readonly #counterByName = new Map<string, Counter>();
   readonly #recipientCounter: Counter;
+  readonly #mailboxCounter: Counter;
+  readonly #domainCounter: Counter;
+  readonly #ramped: { ramp: RampTest; name: string }[] = [];
   /** Our ceilings on a mailbox, by index of their window. */
   readonly #ceilings: readonly { window: number; recipients: number }[];
   readonly #book: IncidentBook;
@@ -157,6 +212,9 @@ export class Walk {
   #sourceSeenMs: Float64Array = new Float64Array(1024);
   #sourceKeySeenMs: number[] = [0];
   #connectorSeenMs: number[] = [0];
+  #domainSeenMs: number[] = [0];
+  /** Kinds of refusal by which the tenant is blocked, in this batch. */
+  readonly #blocks = new Set<number>();
   #counts: WalkCounts = {
     limitedRecipients: 0,
     onMicrosoftRecipients: 0,
@@ -168,10 +226,19 @@ export class Walk {
     unregistered: 0,
   };
 
-  constructor(settings: DetectionSettings, tenant: TenantModel, slotsOf: HourSlots, texts: IdTexts) {
+  /** `idOf` names incidents as they are published; it is asked only where there are labels. */
+  constructor(
+    settings: DetectionSettings,
+    tenant: TenantModel,
+    slotsOf: HourSlots,
+    texts: IdTexts,
+    idOf: (incident: Incident) => string,
+  ) {
     this.#settings = settings;
     this.#tenant = tenant;
     this.#clock = new DayClock(slotsOf);
+    this.#sourceActivity = new SourceActivity(this.#clock);
+    this.#allowList = new AllowList(settings.feedback.allow, texts, this.#tenantServiceLimit()?.budget ?? null);
     this.#domainKeys = new DictionaryKeys((id) => texts.domain(id));
     this.#connectorKeys = new DictionaryKeys((id) => texts.connector(id));
     this.#sourceKeys = new DictionaryKeys(
@@ -184,12 +251,23 @@ export class Walk {
     );
     const bySeries = (name: string) => (this.#counterByName.get(name) as Counter).series;
     this.#recipientCounter = this.#counterByName.get('mailbox_recipients') as Counter;
+    this.#mailboxCounter = this.#counterByName.get('mailbox') as Counter;
+    this.#domainCounter = this.#counterByName.get('unregistered_domain') as Counter;
     this.#ceilings = settings.ceilings.mailbox.map(({ window, recipients }) => ({
       window: WINDOW_NAMES.indexOf(window),
       recipients,
     }));
+    const changes = new Map<string, number>();
+    for (const { name, createdMs, changedMs } of settings.feedback.connectors ?? []) {
+      const latestMs = Math.max(createdMs ?? 0, changedMs ?? 0, changes.get(name.toLowerCase()) ?? 0);
+      if (latestMs > 0) changes.set(name.toLowerCase(), latestMs);
+    }
     this.#book = new IncidentBook({
       log: this.#log,
+      labels: new Map(settings.feedback.labels.map((label) => [label.incident, label])),
+      idOf,
+      teachNothing: (incident, timeMs) => this.#teachNothing(incident, timeMs),
+      explain: (id) => this.#counterByName.get(id.split('|')[0])?.ramp?.explain(),
       connectors: bySeries('unregistered_source:connector'),
       sources: bySeries('unregistered_source:source'),
       domains: bySeries('unregistered_domain'),
@@ -200,6 +278,11 @@ export class Walk {
       tenantFirstMs: () => this.#counts.firstMs,
       sourceFirstSeenMs: (key) => this.#sourceKeySeenMs[key],
       connectorFirstSeenMs: (key) => this.#connectorSeenMs[key],
+      domainFirstSeenMs: (key) => this.#domainSeenMs[key],
+      connectorChangedMs: (key) => changes.get(this.#connectorKeys.text(key).toLowerCase()) ?? null,
+      flushOf: (source, timeMs) => this.#sourceActivity.flushOf(source, timeMs),
+      tenantSeries: (name) => this.#tenantSeries(name),
+      knowsRecipients: () => this.#clock.tenantDay >= STRANGERS_FROM_DAY,
       tenantBudget: () => this.#tenantServiceLimit()?.budget ?? null,
       tenantLimit: (timeMs) => this.#tenantLimit(timeMs),
       limitForecast: (limit, timeMs, bits, mailbox) => this.#forecast(limit, timeMs, bits, mailbox),
@@ -219,11 +302,16 @@ export class Walk {
       sourceKeys: this.#sourceKeys.save(),
       mailboxKeys: this.#mailboxKeys.save(),
       series: this.#counters.map((counter) => counter.series.save()),
+      ramps: this.#counters.map((counter) => counter.ramp?.save() ?? null),
+      knownRecipients: this.#knownRecipients.save(),
+      sourceActivity: this.#sourceActivity.save(),
+      allowList: this.#allowList.save(),
       book: this.#book.save(),
       windowFirst: this.#windowFirst.slice(),
       sourceSeenMs: this.#sourceSeenMs.slice(),
       sourceKeySeenMs: this.#sourceKeySeenMs.slice(),
       connectorSeenMs: this.#connectorSeenMs.slice(),
+      domainSeenMs: this.#domainSeenMs.slice(),
       counts: { ...this.#counts },
     };
   }
@@ -241,12 +329,18 @@ export class Walk {
     this.#mailboxKeys.load(state.mailboxKeys);
     this.#counters.forEach((counter, index) => {
       counter.series.load(state.series[index]);
+      const ramp = state.ramps[index];
+      if (ramp !== null) counter.ramp?.load(ramp);
     });
+    this.#knownRecipients.load(state.knownRecipients);
+    this.#sourceActivity.load(state.sourceActivity);
+    this.#allowList.load(state.allowList);
     this.#book.load(state.book);
     this.#windowFirst = state.windowFirst.slice();
     this.#sourceSeenMs = state.sourceSeenMs.slice();
     this.#sourceKeySeenMs = state.sourceKeySeenMs.slice();
     this.#connectorSeenMs = state.connectorSeenMs.slice();
+    this.#domainSeenMs = state.domainSeenMs.slice();
     this.#counts = { ...state.counts };
   }
 
@@ -257,6 +351,11 @@ export class Walk {
   /** The incidents as they would be if `nowMs` were the end; the walk can go on. */
   incidentsAt(nowMs: number): readonly Incident[] {
     return this.#book.at(nowMs);
+  }
+
+  /** What each entry of the allow-list has hidden, in the order of the list. */
+  get allowed(): readonly AllowedVolume[] {
+    return this.#allowList.volumes;
   }
 
   /** First and last event time, days with rows, and distinct pairs: what was looked at. */
@@ -307,7 +406,8 @@ export class Walk {
     const day = dayOf(timeMs);
     if (day !== this.#clock.day) this.#enterDay(day, timeMs);
     this.#counts.lastMs = timeMs;
-    if (this.#book.hasOpen) this.#book.closeBefore(timeMs);
+    if (this.#book.hasOpen) this.#closeBefore(timeMs);
+    for (const { ramp, name } of this.#ramped) ramp.moveTo(timeMs, this.#book.isOpenFor(`${name}|0`));
     let leaves = false;
     for (let index = first; index < end; index++) {
       const base = index * RECORD_WORDS;
@@ -333,8 +433,9 @@ export class Walk {
     }
     const hits = this.#test(timeMs);
     const limitHits = this.#testLimits(limitedRecipients, onMicrosoftRecipients);
-    if (hits.length > 0 || limitHits.length > 0 || this.#book.hasOpen) {
-      this.#book.takeBatch(timeMs, batchFirst, hits, limitHits);
+    if (hits.length > 0 || limitHits.length > 0 || this.#blocks.size > 0 || this.#book.hasOpen) {
+      this.#book.takeBatch(timeMs, batchFirst, hits, limitHits, this.#blocks);
+      this.#blocks.clear();
     }
     for (const counter of this.#counters) counter.touched.clear();
   }
@@ -343,22 +444,36 @@ export class Walk {
     if (this.#counts.days === 0) this.#counts.firstMs = timeMs;
     else {
       const walked = this.#clock.day;
+      for (const { ramp, name } of this.#ramped) ramp.endDay(walked, this.#book.isOpenFor(`${name}|0`));
       for (const counter of this.#counters) counter.series.endDay(walked);
       this.#forwards.endDay(walked);
+      this.#sourceActivity.endDay(walked);
     }
     this.#counts.days++;
     this.#clock.enter(day, timeMs, (sealed, exposure) => {
       for (const counter of this.#counters) counter.series.seal(sealed, exposure);
       this.#forwards.seal(sealed);
+      this.#sourceActivity.seal(sealed);
+      const first = this.#log.firstAfter(sealed * DAY_MS - 1);
+      this.#knownRecipients.seal(sealed, this.#log, first, this.#log.firstAfter((sealed + 1) * DAY_MS - 1));
     });
     this.#expire(day * DAY_MS);
     for (const counter of this.#counters) counter.series.beginDay(day);
+    for (const { ramp } of this.#ramped) ramp.beginDay(day);
+    this.#allowList.beginDay();
     this.#correspondents.forgetBefore(day * DAY_MS);
     this.#weights.forgetBefore(day * DAY_MS);
     this.#log.forgetBefore((day - 1) * DAY_MS);
     for (let window = 0; window < 4; window++) {
       if (this.#windowFirst[window] < this.#log.first) this.#windowFirst[window] = this.#log.first;
     }
+  }
+
+  /** Closes incidents; with that of its series a ramp begins anew. */
+  #closeBefore(timeMs: number): void {
+    const open = this.#ramped.filter(({ name }) => this.#book.isOpenFor(`${name}|0`));
+    this.#book.closeBefore(timeMs);
+    for (const { ramp, name } of open) if (!this.#book.isOpenFor(`${name}|0`)) ramp.reset();
   }
 
   /** Mail to a mailbox here: the way in of forwards, and what true NDRs answer to. */
@@ -380,21 +495,28 @@ export class Walk {
     const kind = (flags >>> SENDER_KIND_SHIFT) & 3;
     const senderDomain = words[base + SENDER_DOMAIN];
     const isAccepted = this.#tenant.domainClass(senderDomain) === DOMAIN_ACCEPTED;
-    let bits = 0;
+    // An accepted domain is never the key of a campaign.
+    const domain = isAccepted ? 0 : this.#domainKeys.key(senderDomain);
+    const recipientLo = words[base + RECIPIENT_LO];
+    const recipientHi = words[base + RECIPIENT_HI];
+    const isStranger =
+      this.#clock.tenantDay >= STRANGERS_FROM_DAY && !this.#knownRecipients.isKnown(recipientLo, recipientHi);
+    let bits = ROW_EXTERNAL;
     let mailbox = 0;
     if (kind === SENDER_NULL) {
-      if (!this.#correspondents.isKnown(timeMs, words[base + RECIPIENT_LO], words[base + RECIPIENT_HI])) {
-        bits |= ROW_NULL_SENDER;
-      }
+      bits |= this.#correspondents.isKnown(timeMs, recipientLo, recipientHi) ? ROW_TRUE_NDR : ROW_NULL_SENDER;
     } else if (isAccepted) {
       if (kind !== SENDER_SYSTEM) {
         bits |= ROW_MAILBOX | ROW_LIMITED;
+        if (isStranger) bits |= ROW_MAILBOX_TO_STRANGER;
         mailbox = this.#senderKey(words, base);
+        if (this.#mailboxCounter.series.hasLearned(mailbox)) bits |= ROW_KNOWN_SENDER;
+        if (this.#tenant.isOnMicrosoft(senderDomain)) bits |= ROW_ONMICROSOFT;
       }
-      if (this.#tenant.isOnMicrosoft(senderDomain) && kind !== SENDER_SYSTEM) bits |= ROW_ONMICROSOFT;
     } else if (senderDomain !== 0) {
       this.#counts.unregistered++;
       bits |= ROW_UNREGISTERED | ROW_LIMITED;
+      if (this.#domainCounter.series.hasLearned(domain)) bits |= ROW_KNOWN_SENDER;
       const verdict = this.#forwards.judge(timeMs, words, base);
       if (verdict.isForward) {
         bits |= ROW_FORWARD;
@@ -402,30 +524,60 @@ export class Walk {
       }
       bits |= verdict.isRecognised ? ROW_RECOGNISED_FORWARD : ROW_RELAYED;
     }
-    if (bits === 0) return;
     const status = flags & STATUS_MASK;
     if (status === STATUS_FAILED || status === STATUS_FILTERED_AS_SPAM) bits |= ROW_REFUSED;
     if (weight === 1) bits |= ROW_WEIGHED;
+    if (isStranger) bits |= ROW_STRANGER;
+    const traits = words[base + CONNECTOR];
+    if ((traits & HEADER_SENDER_DIFFERS) !== 0) bits |= ROW_HEADER_DIFFERS;
+    const refusal = (traits >>> REFUSAL_SHIFT) & REFUSAL_MASK;
+    if (refusal >= REFUSAL_ADDRESS_BLOCKED) this.#blocks.add(refusal);
 
     const sequence = log.append(timeMs);
     const row = log.base(sequence);
     const target = log.words;
-    target[row + LOG_BITS] = bits | statusBits(status);
-    // An accepted domain is never the key of a campaign.
-    target[row + LOG_DOMAIN] = isAccepted ? 0 : this.#domainKeys.key(senderDomain);
-    target[row + LOG_CONNECTOR] = this.#connectorKeys.key(words[base + CONNECTOR] & CONNECTOR_ID_MASK);
+    target[row + LOG_BITS] = bits | statusBits(status) | refusalBits(refusal);
+    target[row + LOG_DOMAIN] = domain;
+    target[row + LOG_CONNECTOR] = this.#connectorKeys.key(traits & CONNECTOR_ID_MASK);
     target[row + LOG_SOURCE] = this.#sourceKeys.key(words[base + SOURCE]);
+    target[row + LOG_SENDER_LO] = words[base + SENDER_LO];
+    target[row + LOG_SENDER_HI] = words[base + SENDER_HI];
     target[row + LOG_MAILBOX] = mailbox;
     target[row + LOG_MESSAGE_LO] = words[base + MESSAGE_LO];
     target[row + LOG_MESSAGE_HI] = words[base + MESSAGE_HI];
-    target[row + LOG_RECIPIENT_LO] = words[base + RECIPIENT_LO];
-    target[row + LOG_RECIPIENT_HI] = words[base + RECIPIENT_HI];
+    target[row + LOG_RECIPIENT_LO] = recipientLo;
+    target[row + LOG_RECIPIENT_HI] = recipientHi;
     target[row + LOG_SUBJECT] = words[base + SUBJECT];
     target[row + LOG_POSITION_LO] = words[base + POSITION_LO];
     target[row + LOG_POSITION_HI] = words[base + POSITION_HI];
-    log.link(sequence);
     this.#noteSourceKey(target[row + LOG_SOURCE], words[base + SOURCE]);
+    if (domain === this.#domainSeenMs.length) this.#domainSeenMs.push(timeMs);
+    if (target[row + LOG_SOURCE] !== 0) this.#sourceActivity.add(target[row + LOG_SOURCE], timeMs);
+    if (!this.#allowList.isEmpty && this.#isHidden(words, base, target, row, timeMs)) {
+      // What is wanted is counted against the limits alone, and belongs to no campaign.
+      target[row + LOG_BITS] &= ~COUNTED_BITS;
+    }
+    log.link(sequence);
     this.#countRow(target, row, timeMs);
+  }
+
+  /** Whether the allow-list hides a row from the series. */
+  #isHidden(words: Uint32Array, base: number, target: Uint32Array, row: number, timeMs: number): boolean {
+    const allowed = this.#allowedRow;
+    allowed.domain = words[base + SENDER_DOMAIN];
+    allowed.connector = words[base + CONNECTOR] & CONNECTOR_ID_MASK;
+    allowed.source = words[base + SOURCE];
+    allowed.senderLo = words[base + SENDER_LO];
+    allowed.senderHi = words[base + SENDER_HI];
+    allowed.isRefused = (target[row + LOG_BITS] & ROW_REFUSED) !== 0;
+    const connector = target[row + LOG_CONNECTOR];
+    const source = target[row + LOG_SOURCE];
+    const knownMs = timeMs - KNOWN_WAY_IN_MS;
+    allowed.isKnownWayIn =
+      this.#clock.tenantDay < NEW_WAY_IN_FROM_DAY ||
+      ((connector === 0 || this.#connectorSeenMs[connector] <= knownMs) &&
+        (source === 0 || this.#sourceKeySeenMs[source] <= knownMs));
+    return this.#allowList.hides(allowed, timeMs);
   }
 
   #countRow(words: Uint32Array, row: number, timeMs: number): void {
@@ -437,6 +589,7 @@ export class Walk {
       const amount = counter.weighted ? weight : 1;
       if (amount === 0) continue;
       counter.series.add(key, amount, timeMs);
+      counter.ramp?.add(amount, timeMs);
       counter.touched.add(key, 1);
     }
     if ((bits & ROW_LIMITED) !== 0) this.#counts.limitedRecipients++;
@@ -478,24 +631,38 @@ export class Walk {
       for (let index = 0; index < touched.size; index++) {
         const key = touched.keys[index];
         const finding = series.test(key, timeMs);
-        if (finding === null) continue;
+        const hit = finding === null ? this.#testRamp(counter, timeMs) : windowHit(finding);
+        if (hit === null) continue;
         series.markIncident(key);
         hits.push({
+          ...hit,
           member: this.#seriesMember(counter, key),
           series: series.settings.name,
           family: series.settings.family,
-          statistic: 'scan',
-          window: finding.window,
-          observed: finding.observed,
-          mean: finding.mean,
-          inverseSize: finding.inverseSize,
-          score: finding.score,
           rows: { bits: counter.bits, keyWord: counter.keyWord, key, weighted: counter.weighted },
         });
       }
     }
     this.#testCeilings(hits);
     return hits;
+  }
+
+  #testRamp({ ramp, series }: Counter, timeMs: number): HitNumbers | null {
+    const finding = ramp?.test(timeMs) ?? null;
+    if (finding === null) return null;
+    const { mean, inverseSize } = series.expectation(0, LIMIT_WINDOW, timeMs);
+    return {
+      statistic: 'cusum',
+      window: LIMIT_WINDOW,
+      windowName: `${Math.max(1, Math.ceil((timeMs - finding.sinceMs) / HOUR_MS))}h`,
+      startMs: finding.firstRowMs,
+      observed: finding.observed,
+      mean: finding.mean,
+      inverseSize,
+      score: finding.nats,
+      counted: series.count(0, LIMIT_WINDOW),
+      expected: mean,
+    };
   }
 
   /** Our own ceilings on mailboxes. */
@@ -519,10 +686,14 @@ export class Walk {
         family: 'bulk',
         statistic: 'ceiling',
         window: best.window,
+        windowName: WINDOW_NAMES[best.window],
+        startMs: null,
         observed: best.observed,
         mean: null,
         inverseSize: 0,
         score: best.share,
+        counted: best.observed,
+        expected: 0,
         rows: { bits: ROW_MAILBOX, keyWord: LOG_MAILBOX, key, weighted: false },
       });
     }
@@ -622,24 +793,22 @@ export class Walk {
   }
 
   #addCounters(settings: SeriesSettings): void {
-    const bits =
-      settings.rows === 'accepted_mailbox'
-        ? ROW_MAILBOX
-        : settings.rows === 'unregistered'
-          ? ROW_UNREGISTERED
-          : ROW_RELAYED;
+    const bits = SERIES_BITS[settings.rows];
     const add = (name: string, keyWord: number | null, counted: number) => {
+      const series = new KeyedSeries(settings, this.#clock);
       const counter: Counter = {
-        series: new KeyedSeries(settings, this.#clock),
+        series,
         name,
         bits: counted,
         keyWord,
         weighted: settings.unit === 'weight',
         touched: new KeyCounts(),
+        ramp: settings.ramp === null ? null : new RampTest(settings.ramp, series, this.#clock),
         members: new Map(),
       };
       this.#counters.push(counter);
       this.#counterByName.set(name, counter);
+      if (counter.ramp !== null) this.#ramped.push({ ramp: counter.ramp, name });
     };
     if (settings.key === 'source') {
       // Null senders count for the source they come through, unless they are true NDRs.
@@ -647,6 +816,24 @@ export class Walk {
       add(`${settings.name}:source`, LOG_SOURCE, bits | ROW_NULL_SENDER);
     } else if (settings.key === 'tenant') add(settings.name, null, bits);
     else add(settings.name, settings.key === 'domain' ? LOG_DOMAIN : LOG_MAILBOX, bits);
+  }
+
+  #tenantSeries(name: SeriesName): KeyedSeries | null {
+    const counter = this.#counterByName.get(name);
+    return counter === undefined || counter.keyWord !== null ? null : counter.series;
+  }
+
+  /** The day of an incident that is abuse, and the day before, teach nothing about its members and the whole tenant. */
+  #teachNothing(incident: Incident, timeMs: number): void {
+    const today = dayOf(timeMs);
+    const first = Math.max(dayOf(incident.startMs), today - 1);
+    for (let day = first; day <= today; day++) {
+      for (const counter of this.#counters) if (counter.keyWord === null) counter.series.teachNothing(0, day);
+      for (const id of incident.members.keys()) {
+        const [name, key] = id.split('|');
+        this.#counterByName.get(name)?.series.teachNothing(Number(key), day);
+      }
+    }
   }
 
   #senderKey(words: Uint32Array, base: number): number {
@@ -707,6 +894,25 @@ export class Walk {
     if (key === this.#sourceKeySeenMs.length) this.#sourceKeySeenMs.push(seenMs);
     else if (seenMs < this.#sourceKeySeenMs[key]) this.#sourceKeySeenMs[key] = seenMs;
   }
+}
+
+/** What a test found, without whose it is. */
+type HitNumbers = Omit<Hit, 'member' | 'series' | 'family' | 'rows'>;
+
+function windowHit(finding: Finding): HitNumbers {
+  const { window, observed, mean, inverseSize, score } = finding;
+  return {
+    statistic: 'scan',
+    window,
+    windowName: WINDOW_NAMES[window],
+    startMs: null,
+    observed,
+    mean,
+    inverseSize,
+    score,
+    counted: observed,
+    expected: mean,
+  };
 }
 
 function limitHit(limit: ServiceLimit, used: number): Omit<LimitHit, 'mailbox' | 'bits'> {
