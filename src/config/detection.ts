@@ -1,5 +1,6 @@
 /** What the walk takes from the detectors. */
 
+import { type Feedback, NO_FEEDBACK } from '../core/feedback.ts';
 import type { CeilingSettings, DetectionSettings, ServiceLimit } from '../core/series-settings.ts';
 import {
   CEILING_RECORD_FACTOR,
@@ -21,10 +22,11 @@ export function tenantRecipientLimit(licenses: number): number {
 }
 
 /** Everything the walk counts by. */
-export function detectionSettings(licenses: number | null): DetectionSettings {
+export function detectionSettings(licenses: number | null, feedback: Feedback = NO_FEEDBACK): DetectionSettings {
   return {
-    series: detectors.flatMap(({ settings }) => settings ?? []),
+    series: detectors.flatMap(({ settings, narrower = [] }) => [...narrower, ...(settings === null ? [] : [settings])]),
     ceilings: ceilingSettings(licenses),
+    feedback,
   };
 }
 

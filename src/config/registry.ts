@@ -1,10 +1,12 @@
 /** Every component by one line: a new one is a file, a test, and its line here. */
 
+import { block } from '../detectors/block.ts';
 import { ceilings } from '../detectors/ceilings.ts';
 import type { Detector } from '../detectors/detector.ts';
 import { mailbox } from '../detectors/mailbox.ts';
 import { mailboxRecipients } from '../detectors/mailbox-recipients.ts';
 import { relayed } from '../detectors/relayed.ts';
+import { tenantExternal } from '../detectors/tenant-external.ts';
 import { unregisteredDomain } from '../detectors/unregistered-domain.ts';
 import { unregisteredRecipients } from '../detectors/unregistered-recipients.ts';
 import { unregisteredSource } from '../detectors/unregistered-source.ts';
@@ -43,5 +45,7 @@ export const detectors: readonly Detector[] = [
   unregisteredRecipients,
   mailbox,
   mailboxRecipients,
+  tenantExternal,
   ceilings,
+  block,
 ];

@@ -15,9 +15,15 @@ import {
   SEVERITY_NUMBERS,
 } from './incident-document.ts';
 import type { PairText, TextSource } from './ports.ts';
-import { positionFile, positionOffset, STATUSES } from './record.ts';
+import {
+  positionFile,
+  positionOffset,
+  REFUSAL_ADDRESS_BLOCKED,
+  REFUSAL_THRESHOLD_EXCEEDED,
+  REFUSAL_UNREGISTERED_BLOCKED,
+  STATUSES,
+} from './record.ts';
 import type { CampaignKey } from './walk/campaign.ts';
-import { WINDOW_NAMES } from './walk/day-clock.ts';
 import type { Incident, RowPlace } from './walk/incident.ts';
 import type { MailboxPlace } from './walk/series-keys.ts';
 import type { Walk } from './walk/walk.ts';
@@ -103,6 +109,13 @@ export class IncidentDescriber {
     }
   }
 
+  /** The id of an incident that is about to be the walk's next. */
+  nextId(incident: Incident): string {
+    const taken = new Set<string>();
+    for (const other of this.#walk.incidents) this.id(other, taken);
+    return this.id(incident, taken);
+  }
+
   describe(incident: Incident, id: string): { document: IncidentDocument; pointers: EvidencePointer[] } {
     const { totals } = incident;
     const contributors = this.#contributors(incident);
@@ -145,7 +158,7 @@ export class IncidentDescriber {
           observed: incident.numbers.observed,
           expected: rounded(incident.numbers.expected, 2),
           expected_p95: incident.numbers.expectedP95,
-          window: WINDOW_NAMES[incident.numbers.window],
+          window: incident.numbers.window,
           statistic: incident.numbers.statistic,
           score: rounded(incident.numbers.score, 2),
           messages: totals.messages,
@@ -274,6 +287,8 @@ export class IncidentDescriber {
         return 'tenant';
       case 'limit':
         return `limit ${key.b}${key.a === 0 ? '' : ` ${this.#mailboxText(key.a)}`}`;
+      case 'block':
+        return `block ${BLOCKS[key.a].code}`;
       case 'connector':
       case 'source':
       case 'domain':
@@ -347,11 +362,20 @@ function riskScore(incident: Incident): number {
   return Math.round(low + (high - low) * size);
 }
 
-const WINDOW_WORDS = ['15 min', '1 h', '6 h', '24 h'] as const;
+/** What Microsoft answers while the tenant is blocked, by the kind of refusal. */
+const BLOCKS: Readonly<Record<number, { code: string; why: string }>> = {
+  [REFUSAL_ADDRESS_BLOCKED]: { code: '5.7.708', why: 'it accepts no traffic from the address' },
+  [REFUSAL_THRESHOLD_EXCEEDED]: { code: '5.7.705', why: 'the tenant has exceeded its threshold' },
+  [REFUSAL_UNREGISTERED_BLOCKED]: { code: '5.7.750', why: 'the tenant may not send from unregistered domains' },
+};
 
 function reasonOf(incident: Incident): string {
   const { observed, expected, expectedP95, window, score } = incident.numbers;
-  const counted = `${grouped(observed)} recipients in ${WINDOW_WORDS[window]}`;
+  if (observed === null || score === null) {
+    const { code, why } = BLOCKS[incident.key.a];
+    return `Microsoft answers 550 ${code}: ${why}`;
+  }
+  const counted = `${grouped(observed)} recipients in ${(window ?? '').replace(/(?<=\d)(?=[mh])/, ' ').replace('m', 'min')}`;
   if (incident.limit !== null && incident.family === 'limit') {
     return `${counted}, ${Math.round((observed / incident.limit.budget) * 100)} % of ${grouped(incident.limit.budget)}`;
   }
@@ -373,6 +397,10 @@ function sentence(incident: Incident, contributors: Contributors): string {
     const { name, used, budget } = incident.limit;
     const who = incident.key.a === 0 ? 'The tenant' : (contributors.mailboxes[0]?.key ?? 'A mailbox');
     return `${who} used ${grouped(used)} of ${grouped(budget)} external recipients in 24 hours (${name}).`;
+  }
+  if (incident.family === 'blocked') {
+    const { code, why } = BLOCKS[incident.key.a];
+    return `Microsoft refuses mail of the tenant (550 ${code}, ${why}): ${reached} ${since}.`;
   }
   if (incident.family === 'bulk') {
     const first = contributors.mailboxes[0];

@@ -118,8 +118,9 @@ export interface IncidentDocument {
       observed: number | null;
       expected: number | null;
       expected_p95: number | null;
-      window: '15m' | '1h' | '6h' | '24h' | null;
-      statistic: Statistic;
+      /** `15m`, `1h`, `6h`, `24h`, or the hours since a ramp began, as in `37h`; null for a block. */
+      window: string | null;
+      statistic: Statistic | null;
       score: number | null;
       messages: number;
       recipients: number;

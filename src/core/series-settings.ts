@@ -17,12 +17,14 @@ export type SeriesUnit = 'weight' | 'pairs';
 
 /**
  * Which rows with an external recipient are counted: those with an unregistered sender, all or
- * without recognised forwards; those of a P1 mailbox of an accepted domain, all or to people to whom nobody here
- * wrote on a sealed day; or those of every sender.
+ * without recognised forwards, or of these only what is new, whose sender domain, source or connector appeared in the
+ * last 14 days; those of a P1 mailbox of an accepted domain, all or to strangers, to whom nobody here wrote on a
+ * sealed day; or those of every sender.
  */
 export type SeriesRows =
   | 'unregistered'
   | 'unregistered_not_forwarded'
+  | 'unregistered_new'
   | 'accepted_mailbox'
   | 'accepted_mailbox_to_stranger'
   | 'external';
@@ -36,6 +38,9 @@ export interface RampSettings {
 }
 
 export interface SeriesSettings {
+  /** Tells the counts of one series apart. */
+  readonly id: string;
+  /** As incidents name it. */
   readonly name: SeriesName;
   readonly family: 'unregistered' | 'bulk';
   readonly key: SeriesKey;
@@ -49,6 +54,8 @@ export interface SeriesSettings {
   readonly floors: PerWindow;
   /** A count is a hit from this z on. */
   readonly zCritical: number;
+  /** The same in the first seven days of a tenant, in which nothing can be new. */
+  readonly youngZCritical: number;
   /** The floor also rises above the key's own records and those of its class. */
   readonly recordFloor: boolean;
   /** Days since the tenant's first row from which on the series is tested; 0 from the first row. */

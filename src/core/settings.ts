@@ -1,5 +1,7 @@
 /** What a run of the detector needs to know besides the rows. Plain values; made by `config`. */
 
+import type { Feedback } from './feedback.ts';
+
 export interface AcceptedDomain {
   /** Lower case, IDNA ASCII. */
   name: string;
@@ -16,6 +18,8 @@ export interface TenantSettings {
   licenses: number | null;
   /** IANA zone of the season, `UTC` by default. */
   timeZone: string;
+  /** What people told about its incidents and its mail; absent where nobody told anything. */
+  feedback?: Feedback;
 }
 
 export interface DetectionRange {

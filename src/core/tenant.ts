@@ -12,8 +12,6 @@ export interface IdTexts {
   domain(id: number): string;
   source(id: number): string;
   connector(id: number): string;
-  /** Hash of a mail address, low word then high word, as records carry it. */
-  addressHash(address: string): readonly [number, number];
 }
 
 export class TenantModel {

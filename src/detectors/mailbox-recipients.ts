@@ -3,6 +3,7 @@ import { type Detector, seriesOptions } from './detector.ts';
 import { mailboxRuleStep, mailboxSignInStep, mailboxTrafficStep, messageStep, restrictedStep } from './steps.ts';
 
 const mailboxRecipientsSeries: SeriesSettings = {
+  id: 'mailbox_recipients',
   name: 'mailbox_recipients',
   family: 'bulk',
   key: 'mailbox',
@@ -12,6 +13,7 @@ const mailboxRecipientsSeries: SeriesSettings = {
   priorPerDay: 8,
   floors: [150, 250, 400, 500],
   zCritical: 6,
+  youngZCritical: 6,
   recordFloor: true,
   testedFromDay: 0,
   ramp: null,

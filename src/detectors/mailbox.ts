@@ -3,6 +3,7 @@ import { type Detector, seriesOptions } from './detector.ts';
 import { mailboxRuleStep, mailboxSignInStep, mailboxSmtpStep, mailboxTrafficStep, restrictedStep } from './steps.ts';
 
 const mailboxSeries: SeriesSettings = {
+  id: 'mailbox',
   name: 'mailbox',
   family: 'bulk',
   key: 'mailbox',
@@ -12,9 +13,20 @@ const mailboxSeries: SeriesSettings = {
   priorPerDay: 5,
   floors: [50, 60, 100, 150],
   zCritical: 6,
+  youngZCritical: 6,
   recordFloor: true,
   testedFromDay: 0,
   ramp: null,
+};
+
+/** Spam goes to strangers: half as many rows are enough. */
+const toStrangers: SeriesSettings = {
+  ...mailboxSeries,
+  id: 'mailbox:strangers',
+  rows: 'accepted_mailbox_to_stranger',
+  priorPerDay: 1,
+  floors: [25, 30, 50, 75],
+  testedFromDay: 21,
 };
 
 export const mailbox: Detector = {
@@ -30,4 +42,5 @@ export const mailbox: Detector = {
   harmless: ['A newsletter, payslips or a mail merge, the first time it is seen.'],
   runbook: [mailboxTrafficStep, mailboxSignInStep, mailboxRuleStep, mailboxSmtpStep, restrictedStep],
   options: seriesOptions(mailboxSeries),
+  narrower: [toStrangers],
 };

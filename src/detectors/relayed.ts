@@ -11,6 +11,7 @@ import {
 } from './steps.ts';
 
 const relayedSeries: SeriesSettings = {
+  id: 'relayed',
   name: 'relayed',
   family: 'unregistered',
   key: 'tenant',
@@ -19,10 +20,24 @@ const relayedSeries: SeriesSettings = {
   phi0: [3, 1.5, 0.8, 0.5],
   priorPerDay: 5,
   floors: [11, 15, 22, 30],
-  zCritical: 5,
+  zCritical: 6,
+  youngZCritical: 5,
   recordFloor: false,
   testedFromDay: 0,
-  ramp: { threshold: 16, floor: 15 },
+  ramp: { threshold: 24, floor: 15 },
+};
+
+/** What is new says more than what was always there: half as many rows are enough. */
+const newRelayed: SeriesSettings = {
+  ...relayedSeries,
+  id: 'relayed:new',
+  rows: 'unregistered_new',
+  phi0: [8, 4, 2, 1.2],
+  priorPerDay: 1,
+  floors: [8, 11, 16, 22],
+  zCritical: 5,
+  testedFromDay: 7,
+  ramp: { threshold: 16, floor: 10 },
 };
 
 export const relayed: Detector = {
@@ -46,4 +61,5 @@ export const relayed: Detector = {
   ],
   runbook: [connectorStep, connectorListStep, sourceStep, serverStep, domainStep, auditStep, forwardStep],
   options: seriesOptions(relayedSeries),
+  narrower: [newRelayed],
 };

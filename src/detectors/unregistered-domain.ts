@@ -3,6 +3,7 @@ import { type Detector, seriesOptions } from './detector.ts';
 import { auditStep, connectorListStep, connectorStep, domainStep, sourceStep } from './steps.ts';
 
 const unregisteredDomainSeries: SeriesSettings = {
+  id: 'unregistered_domain',
   name: 'unregistered_domain',
   family: 'unregistered',
   key: 'domain',
@@ -12,6 +13,7 @@ const unregisteredDomainSeries: SeriesSettings = {
   priorPerDay: 1,
   floors: [15, 20, 25, 30],
   zCritical: 6,
+  youngZCritical: 6,
   recordFloor: true,
   testedFromDay: 0,
   ramp: null,

@@ -3,6 +3,7 @@ import { type Detector, seriesOptions } from './detector.ts';
 import { auditStep, connectorListStep, connectorStep, domainStep, messageStep, sourceStep } from './steps.ts';
 
 const unregisteredRecipientsSeries: SeriesSettings = {
+  id: 'unregistered_recipients',
   name: 'unregistered_recipients',
   family: 'unregistered',
   key: 'tenant',
@@ -12,9 +13,19 @@ const unregisteredRecipientsSeries: SeriesSettings = {
   priorPerDay: 15,
   floors: [100, 150, 250, 400],
   zCritical: 6,
+  youngZCritical: 6,
   recordFloor: false,
   testedFromDay: 0,
   ramp: null,
+};
+
+/** Messages with many recipients from somebody new. */
+const newRecipients: SeriesSettings = {
+  ...unregisteredRecipientsSeries,
+  id: 'unregistered_recipients:new',
+  rows: 'unregistered_new',
+  priorPerDay: 1,
+  testedFromDay: 7,
 };
 
 export const unregisteredRecipients: Detector = {

@@ -3,6 +3,7 @@ import { type Detector, seriesOptions } from './detector.ts';
 import { auditStep, connectorListStep, connectorStep, domainStep, serverStep, sourceStep } from './steps.ts';
 
 const unregisteredSourceSeries: SeriesSettings = {
+  id: 'unregistered_source',
   name: 'unregistered_source',
   family: 'unregistered',
   key: 'source',
@@ -12,6 +13,7 @@ const unregisteredSourceSeries: SeriesSettings = {
   priorPerDay: 1,
   floors: [15, 20, 25, 30],
   zCritical: 6,
+  youngZCritical: 6,
   recordFloor: true,
   testedFromDay: 0,
   ramp: null,

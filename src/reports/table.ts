@@ -168,7 +168,12 @@ const FAMILY_MEANING: Record<Family, string> = {
   blocked: 'Microsoft refuses mail of the tenant',
 };
 
-const WINDOW_WORDS = { '15m': '15 minutes', '1h': '1 hour', '6h': '6 hours', '24h': '24 hours' } as const;
+const WINDOW_WORDS: Readonly<Record<string, string>> = {
+  '15m': '15 minutes',
+  '1h': '1 hour',
+  '6h': '6 hours',
+  '24h': '24 hours',
+};
 
 const SHELL_NAMES: Record<Shell, string> = {
   exchange_online: 'Exchange Online PowerShell',
@@ -256,7 +261,7 @@ function why(incident: IncidentDocument, hitFrom: number | null): string {
     recipients_at_detection: at,
   } = incident.relaywatch.incident;
   if (observed === null || statistic === 'cusum') return terminalSafe(incident.event.reason);
-  const span = window === null ? '' : ` in ${WINDOW_WORDS[window]}`;
+  const span = window === null ? '' : ` in ${WINDOW_WORDS[window] ?? window}`;
   const parts = [`${counted(observed, 'recipient')}${span}`];
   if (statistic === 'ceiling') {
     if (score !== null) parts.push(`${formatShare(score)} of the ceiling`);

@@ -4,7 +4,7 @@ import { SpillFolder } from '../adapters/file/spill-folder.ts';
 import { detectionSettings } from '../config/detection.ts';
 import { hourSlotsOf } from '../core/calendar.ts';
 import type { Connector } from '../core/connectors.ts';
-import { describeIncidents } from '../core/documents.ts';
+import { type DocumentOptions, describeIncidents, IncidentDescriber } from '../core/documents.ts';
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { SpillStore } from '../core/ports.ts';
@@ -108,29 +108,26 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     takesSeveralTenants: options.asIngested !== undefined,
     onProgress: (progress) => options.onProgress?.({ phase: 'reading', ...progress }),
   });
-  const walk = new Walk(
-    detectionSettings(options.tenant.licenses),
+  const { key: tenantKey, licenses, timeZone, feedback } = options.tenant;
+  const described: DocumentOptions = {
+    tenantKey,
+    organization,
+    evidenceRows: options.evidenceRows,
+    pointerRows: options.pointerRows,
+  };
+  const walk: Walk = new Walk(
+    detectionSettings(licenses, feedback),
     new TenantModel(accepted, ids),
-    hourSlotsOf(options.tenant.timeZone),
+    hourSlotsOf(timeZone),
     ids,
+    { tenantKey, idOf: (incident) => describer.nextId(incident) },
   );
+  const describer = new IncidentDescriber(walk, prepared.textSource, chosen, described);
   collector.visitBlocks((block) => walk.block(block));
   walk.finish(nowOf(walk, options.range));
 
-  const described = describeIncidents(
-    walk,
-    prepared.textSource,
-    chosen,
-    {
-      tenantKey: options.tenant.key,
-      organization,
-      evidenceRows: options.evidenceRows,
-      pointerRows: options.pointerRows,
-    },
-    options.range.reportSinceMs,
-  );
   return {
-    ...described,
+    ...describeIncidents(walk, prepared.textSource, chosen, described, options.range.reportSinceMs),
     ledger,
     inferred,
     summary: { ...walk.seen, acceptedDomains: [...accepted.list] },

@@ -9,7 +9,7 @@ const files = readdirSync(folder).filter((name) => !shared.includes(name));
 
 describe('detectors', () => {
   it('are one file each, named after the series, and all are listed', () => {
-    expect(files.length).toBe(7);
+    expect(files.length).toBe(9);
     const names = detectors.map((detector) => `${detector.series.replaceAll('_', '-')}.ts`);
     expect(names.map((name) => (name === 'ceiling.ts' ? 'ceilings.ts' : name)).sort()).toEqual(files.sort());
   });
@@ -68,6 +68,13 @@ describe('numbers of the series', () => {
       ['unregistered_recipients', 'tenant', 'pairs', 12, 5, 2, 1.2, 15, 100, 150, 250, 400, 6],
       ['mailbox', 'mailbox', 'weight', 12, 5, 2, 1.2, 5, 50, 60, 100, 150, 6],
       ['mailbox_recipients', 'mailbox', 'pairs', 12, 5, 2, 1.2, 8, 150, 250, 400, 500, 6],
+      ['tenant_external', 'tenant', 'weight', 0.6, 0.35, 0.25, 0.2, 100, 100, 200, 300, 500, 6],
+    ]);
+    expect(series.filter((one) => one.testedFromDay > 0).map((one) => [one.name, one.testedFromDay])).toEqual([
+      ['tenant_external', 7],
+    ]);
+    expect(series.filter((one) => one.ramp !== null).map((one) => [one.name, one.ramp])).toEqual([
+      ['relayed', { threshold: 16, floor: 15 }],
     ]);
     expect(series.filter((one) => one.recordFloor).map((one) => one.name)).toEqual([
       'unregistered_source',

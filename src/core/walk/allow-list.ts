@@ -5,7 +5,9 @@
  */
 
 import ipaddr from 'ipaddr.js';
+import { AddressReader } from '../address.ts';
 import type { AllowEntry } from '../feedback.ts';
+import { KeyedHash } from '../hash.ts';
 import type { IdTexts } from '../tenant.ts';
 
 /** A day of mail of which this share was refused is no wanted mail, if it has so many rows. */
@@ -52,8 +54,8 @@ export class AllowList {
   #volumes: AllowedVolume[];
 
   /** `budget` is what the tenant may send in 24 hours; null where its licenses are unknown. */
-  constructor(entries: readonly AllowEntry[], texts: IdTexts, budget: number | null) {
-    this.#entries = entries.map((entry) => new CompiledEntry(entry, texts));
+  constructor(entries: readonly AllowEntry[], tenantKey: string, texts: IdTexts, budget: number | null) {
+    this.#entries = entries.map((entry) => new CompiledEntry(entry, tenantKey, texts));
     this.#most = budget === null ? ALLOWED_RECIPIENTS : Math.floor(budget * ALLOWED_SHARE_OF_LIMIT);
     this.#days = entries.map(() => ({ rows: 0, refused: 0 }));
     this.#volumes = entries.map(() => ({ recipients: 0, shown: 0 }));
@@ -117,10 +119,10 @@ class CompiledEntry {
   readonly #connectors: number[] = [];
   readonly #sources: number[] = [];
 
-  constructor(entry: AllowEntry, texts: IdTexts) {
+  constructor(entry: AllowEntry, tenantKey: string, texts: IdTexts) {
     this.#entry = entry;
     this.#texts = texts;
-    this.#mailbox = entry.mailbox === null ? null : texts.addressHash(entry.mailbox);
+    this.#mailbox = entry.mailbox === null ? null : hashOf(entry.mailbox, tenantKey);
     this.#network = entry.address === null ? null : networkOf(entry.address);
   }
 
@@ -143,6 +145,14 @@ class CompiledEntry {
       network === null || answer(this.#sources, row.source, () => isWithin(this.#texts.source(row.source), network))
     );
   }
+}
+
+/** Hash of a mailbox as the rows of the tenant carry it. */
+function hashOf(mailbox: string, tenantKey: string): readonly [number, number] {
+  const addresses = new AddressReader(new KeyedHash(tenantKey));
+  const bytes = new TextEncoder().encode(mailbox);
+  addresses.sender(bytes, 0, bytes.length);
+  return [addresses.lo, addresses.hi];
 }
 
 /** Names of connectors are compared as Exchange does, without regard to case. */

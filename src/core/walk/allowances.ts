@@ -75,7 +75,8 @@ export class Peaks {
       const first = state.firsts[window];
       peaks.#firsts[window] = first;
       peaks.#counts[window] = peaks.#times.length - first;
-      for (let index = first; index < peaks.#weights.length; index++) peaks.#weightCounts[window] += peaks.#weights[index];
+      for (let index = first; index < peaks.#weights.length; index++)
+        peaks.#weightCounts[window] += peaks.#weights[index];
       peaks.pairs[window] = state.pairs[window];
       peaks.weighted[window] = state.weighted[window];
     }

@@ -15,8 +15,8 @@ import {
   LOG_SOURCE,
   ROW_FORWARD,
   ROW_NULL_SENDER,
-  refusalOf,
   type RowLog,
+  refusalOf,
   weightOf,
 } from './row-log.ts';
 import { RowTraits } from './traits.ts';
@@ -105,7 +105,8 @@ export class CampaignRows {
   }
 
   matches(words: Uint32Array, base: number): boolean {
-    const { bits, tenant, connectors, sources, domains, mailboxes, forwardingMailboxes, forwards, refusals } = this.#state;
+    const { bits, tenant, connectors, sources, domains, mailboxes, forwardingMailboxes, forwards, refusals } =
+      this.#state;
     const rowBits = words[base + LOG_BITS];
     if ((rowBits & bits) === 0) return false;
     if (tenant) return true;
@@ -332,8 +333,9 @@ export class Attributor {
     if (source !== 0) this.#sources.add(source, 1);
     const domain = words[base + LOG_DOMAIN];
     if (domain !== 0) this.#domains.add(domain, 1);
+    // Of a forward it is the mailbox here that forwarded, which sent nothing itself.
     const mailbox = words[base + LOG_MAILBOX];
-    if (mailbox !== 0) this.#mailboxes.add(mailbox, 1);
+    if (mailbox !== 0 && (words[base + LOG_BITS] & ROW_FORWARD) === 0) this.#mailboxes.add(mailbox, 1);
   }
 
   #clear(): void {

@@ -51,6 +51,8 @@ export interface Hit {
   counted: number;
   expected: number;
   rows: Omit<HitRows, 'firstSequence'>;
+  /** Bits of the rows that its campaign counts: those of the whole series. */
+  campaignBits: number;
 }
 
 /** A limit of Microsoft's that nears. */

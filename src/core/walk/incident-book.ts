@@ -4,18 +4,11 @@
  * rows make half of its excess, and a low or known incident cannot cover an attack.
  */
 
-import { DAY_MS, dayOf } from '../calendar.ts';
+import { DAY_MS } from '../calendar.ts';
 import type { Label } from '../feedback.ts';
 import type { Family, IncidentType } from '../incident-document.ts';
 import { type Allowance, Allowances, allowanceOf, lastDayOfLabelled } from './allowances.ts';
-import {
-  type Attribution,
-  Attributor,
-  type CampaignKey,
-  CampaignRows,
-  isHitRow,
-  keyId,
-} from './campaign.ts';
+import { type Attribution, Attributor, type CampaignKey, CampaignRows, isHitRow, keyId } from './campaign.ts';
 import { WINDOW_MS, WINDOW_NAMES } from './day-clock.ts';
 import {
   type FactsContext,
@@ -30,13 +23,13 @@ import { Incident, type IncidentState, type LimitNumbers } from './incident.ts';
 import {
   LOOK_ALIKES,
   REFUSED_SHARE,
-  STARTING_SEVERITY,
   type SeverityRank,
+  STARTING_SEVERITY,
   typeOfHit,
   typeOfRows,
 } from './incident-type.ts';
 import { OpenIncidents } from './open-incidents.ts';
-import { LOG_BITS, ROW_EXTERNAL, type RowLog, refusalOf, weightOf } from './row-log.ts';
+import { LOG_BITS, ROW_EXTERNAL, ROW_LIMITED, type RowLog, refusalOf, weightOf } from './row-log.ts';
 import { countForScore, SCORE_95 } from './statistics.ts';
 
 const CLOSE_AFTER_MS = DAY_MS;
@@ -242,9 +235,7 @@ export class IncidentBook {
     const family: Family =
       hit.series === 'unregistered_source' && attribution.nullShare >= NULL_SENDER_SHARE ? 'bulk' : hit.family;
     const onsetMs = hit.startMs ?? this.#timeOfRow(attribution.firstSequence, timeMs);
-    const type = typeOfHit(
-      factsOf(this.#context, hit, family, attribution, attribution.key.kind, onsetMs, timeMs),
-    );
+    const type = typeOfHit(factsOf(this.#context, hit, family, attribution, attribution.key.kind, onsetMs, timeMs));
     const known = this.#joined(hit, family, type, attribution, timeMs);
     if (known !== null && STARTING_SEVERITY[type] > STARTING_SEVERITY[known.type]) {
       known.type = type;
@@ -269,8 +260,7 @@ export class IncidentBook {
         if (others >= hit.member.floor(hit.window)) continue;
       }
       const allowed = hit.rows.weighted ? allowance.weighted : allowance.pairs;
-      const exceeds =
-        hit.startMs === null ? hit.member.exceeds(allowed, timeMs) : hit.counted >= allowed[hit.window];
+      const exceeds = hit.startMs === null ? hit.member.exceeds(allowed, timeMs) : hit.counted >= allowed[hit.window];
       if (!exceeds) return true;
     }
     return false;
@@ -397,7 +387,10 @@ export class IncidentBook {
     timeMs: number,
   ): Incident {
     const { log } = this.#context;
-    const firstSequence = Math.max(hit.startMs === null ? attribution.firstSequence : log.firstAfter(startMs - 1), log.first);
+    const firstSequence = Math.max(
+      hit.startMs === null ? attribution.firstSequence : log.firstAfter(startMs - 1),
+      log.first,
+    );
     const incident = Incident.opened({
       order: this.#incidents.length,
       family,
@@ -428,8 +421,11 @@ export class IncidentBook {
 
   #addMember(incident: Incident, hit: Hit, key: CampaignKey): void {
     incident.series.add(hit.series);
-    incident.widen(key, hit.rows.bits, this.#context.log);
-    this.#open.index(incident, key);
+    // A total that a relay pushed up says nothing about the other mail of the tenant.
+    if (incident.family === hit.family || key.kind !== 'tenant') {
+      incident.widen(key, hit.campaignBits, this.#context.log);
+      this.#open.index(incident, key);
+    }
     const member = incident.members.get(hit.member.id) ?? {
       notified: hit.member.counts(),
       attributed: [0, 0, 0, 0, 0],
@@ -523,7 +519,7 @@ export class IncidentBook {
       firstSequence: first,
       numbers: { observed: null, expected: null, expectedP95: null, window: null, statistic: null, score: null },
     });
-    incident.widen(key, ROW_EXTERNAL, log);
+    incident.widen(key, ROW_EXTERNAL | ROW_LIMITED, log);
     incident.series.add('block');
     return this.#add(incident);
   }

@@ -132,7 +132,8 @@ export function typeOfRows(
   if (family === 'limit' || family === 'blocked') return current;
   let type: IncidentType = current;
   if (family === 'unregistered') type = typeOfRelayedRows(traits, isNewConnector);
-  else if (mailboxKeys >= DISTRIBUTED_MAILBOXES && traits.topShare(traits.mailboxes) < MOST) type = 'distributed_mailboxes';
+  else if (mailboxKeys >= DISTRIBUTED_MAILBOXES && traits.topShare(traits.mailboxes) < MOST)
+    type = 'distributed_mailboxes';
   const isLookAlike = LOOK_ALIKES.has(current);
   if (FALLS_TO.has(type)) return type;
   // What looked honest by its circumstances stays so, unless much of it is refused.
@@ -147,10 +148,6 @@ function typeOfRelayedRows(traits: RowTraits, isNewConnector: (key: number) => b
     const few = traits.forwardRecipients.size <= FEW_RECIPIENTS;
     if (few || traits.recognisedForwards >= MARKED_SHARE * traits.pairs) return 'forwarding';
   }
-  const connector = topKey(traits.connectors);
-  if (connector !== null && connector.count >= MOST * traits.pairs && isNewConnector(connector.key)) {
-    return 'rogue_connector';
-  }
   const topDomain = traits.topShare(traits.domains);
   if (
     traits.domains.size >= ROTATION_DOMAINS &&
@@ -158,6 +155,10 @@ function typeOfRelayedRows(traits: RowTraits, isNewConnector: (key: number) => b
     traits.pairs <= ROTATION_PAIRS_PER_DOMAIN * traits.domains.size
   ) {
     return 'domain_rotation';
+  }
+  const connector = topKey(traits.connectors);
+  if (connector !== null && connector.count >= MOST * traits.pairs && isNewConnector(connector.key)) {
+    return 'rogue_connector';
   }
   const topSource = Math.max(traits.topShare(traits.connectors), traits.topShare(traits.sources));
   return topSource >= MOST || topDomain >= MOST ? 'relay' : 'unknown';

@@ -1,8 +1,8 @@
 /** An incident as the walk keeps it: its campaign, what its rows add up to, and how it went on. */
 
+import type { Label } from '../feedback.ts';
 import { HashTable, type HashTableState } from '../hash-table.ts';
 import type { Family, IncidentType, SeriesName, Statistic } from '../incident-document.ts';
-import type { Label } from '../feedback.ts';
 import { Peaks, type PeaksState } from './allowances.ts';
 import { type CampaignKey, CampaignRows, type CampaignRowsState, keyId, linkedWordOf } from './campaign.ts';
 import type { SeverityRank } from './incident-type.ts';

@@ -10,6 +10,9 @@ import { type PeakRecords, RecordBook, type RecordBookState } from './record-boo
 import { scanScore } from './statistics.ts';
 import { grown, Variances, type VariancesState } from './variances.ts';
 
+/** Days of a tenant in which nothing can be new. */
+export const YOUNG_DAYS = 7;
+
 /** The expectation of a key in a window: a negative binomial with this mean and 1/size. */
 export interface Expectation {
   mean: number;
@@ -137,6 +140,11 @@ export class KeyedSeries {
     return Math.max(floor, this.#book.floor(key, window));
   }
 
+  /** A count is a hit from this score on, now. */
+  get zCritical(): number {
+    return this.#clock.tenantDay < YOUNG_DAYS ? this.settings.youngZCritical : this.settings.zCritical;
+  }
+
   /** Whether a sealed day had rows of the key. */
   hasLearned(key: number): boolean {
     return key < this.#capacity && this.#levels[key] > 0;
@@ -164,13 +172,14 @@ export class KeyedSeries {
   /** The same with floors that are raised to what is allowed in each window. */
   testAbove(key: number, timeMs: number, allowed: readonly number[] | null): Finding | null {
     let best: Finding | null = null;
+    const critical = this.zCritical;
     for (let window = 0; window < 4; window++) {
       const observed = this.count(key, window);
       if (observed < this.settings.floors[window] || observed < this.floor(key, window)) continue;
       if (allowed !== null && observed < allowed[window]) continue;
       const { mean, inverseSize } = this.expectation(key, window, timeMs);
       const score = scanScore(observed, mean, inverseSize);
-      if (score < this.settings.zCritical || (best !== null && score <= best.score)) continue;
+      if (score < critical || (best !== null && score <= best.score)) continue;
       best = { mean, inverseSize, window, observed, score };
     }
     return best;

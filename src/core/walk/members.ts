@@ -11,15 +11,17 @@ const WINDOWS = [0, 1, 2, 3] as const;
 /** A key of a series. */
 export class SeriesMember implements MemberCounts {
   readonly id: string;
-  readonly zCritical: number;
   readonly #series: KeyedSeries;
   readonly #key: number;
 
   constructor(id: string, series: KeyedSeries, key: number) {
     this.id = id;
-    this.zCritical = series.settings.zCritical;
     this.#series = series;
     this.#key = key;
+  }
+
+  get zCritical(): number {
+    return this.#series.zCritical;
   }
 
   counts(): number[] {
@@ -73,7 +75,9 @@ export class CeilingMember implements MemberCounts {
   }
 
   exceeds(allowed: readonly number[]): boolean {
-    return WINDOWS.some((window) => this.#series.count(this.#key, window) >= Math.max(this.floor(window), allowed[window]));
+    return WINDOWS.some(
+      (window) => this.#series.count(this.#key, window) >= Math.max(this.floor(window), allowed[window]),
+    );
   }
 
   /** Only another alarm keeps its incident going. */

@@ -16,6 +16,8 @@ const STEP_WINDOW = 2;
 const FIRST_DAY = 7;
 /** Rates that are tried, as multiples of the expectation. */
 const RATIOS = [2, 5, 20] as const;
+/** What adds up for longer than this is what the baseline learns anyway. */
+const MOST_MS = 14 * DAY_MS;
 /** The sum never grows above so many thresholds, so that it comes down again after an attack. */
 const MOST_THRESHOLDS = 3;
 
@@ -162,7 +164,8 @@ export class RampTest {
     this.#sums.forEach((sum, index) => {
       const nats = sum.nats + this.#count * this.#gains[index] - this.#costs[index];
       // An open incident has told already what the sum would tell.
-      if (nats <= 0 || (isOpen && nats >= threshold)) {
+      const isStale = sum.nats > 0 && this.#stepMs - sum.sinceMs >= MOST_MS;
+      if (nats <= 0 || isStale || (isOpen && nats >= threshold)) {
         this.#sums[index] = zero();
         return;
       }

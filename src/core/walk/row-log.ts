@@ -47,30 +47,32 @@ export const ROW_MAILBOX = 8;
 export const ROW_EXTERNAL = 16;
 /** Of a mailbox here, to somebody to whom nobody here wrote on a sealed day. */
 export const ROW_MAILBOX_TO_STRANGER = 32;
+/** Relayed, and its sender domain, source or connector appeared in the last 14 days, but not in the tenant's first week. */
+export const ROW_NEW = 64;
 
 /** Counts against Microsoft's external recipient limit (no null and no system sender). */
-export const ROW_LIMITED = 64;
+export const ROW_LIMITED = 128;
 /** Sent from the tenant's own onmicrosoft.com domain. */
-export const ROW_ONMICROSOFT = 128;
+export const ROW_ONMICROSOFT = 256;
 /** The message reached a mailbox here at the same time or in the ten minutes before. */
-export const ROW_FORWARD = 256;
+export const ROW_FORWARD = 512;
 /** A forward that the mailbox is known for. */
-export const ROW_RECOGNISED_FORWARD = 512;
+export const ROW_RECOGNISED_FORWARD = 1024;
 /** Failed or filtered as spam. */
-export const ROW_REFUSED = 1024;
+export const ROW_REFUSED = 2048;
 /** One of the first five external recipients of its message: it weighs 1, else 0. */
-export const ROW_WEIGHED = 2048;
-const STATUS_SHIFT = 12;
+export const ROW_WEIGHED = 4096;
+const STATUS_SHIFT = 13;
 const STATUS_BITS = 7;
-const REFUSAL_LOG_SHIFT = 15;
+const REFUSAL_LOG_SHIFT = 16;
 /** Null sender, to somebody who wrote here in the seven days before. */
-export const ROW_TRUE_NDR = 1 << 18;
+export const ROW_TRUE_NDR = 1 << 19;
 /** The sender's domain, or the mailbox, sent on a sealed day. */
-export const ROW_KNOWN_SENDER = 1 << 19;
+export const ROW_KNOWN_SENDER = 1 << 20;
 /** Nobody here wrote to the recipient on a sealed day. */
-export const ROW_STRANGER = 1 << 20;
+export const ROW_STRANGER = 1 << 21;
 /** Header and envelope sender have different domains. */
-export const ROW_HEADER_DIFFERS = 1 << 21;
+export const ROW_HEADER_DIFFERS = 1 << 22;
 
 export function statusBits(status: number): number {
   return status << STATUS_SHIFT;

@@ -44,11 +44,11 @@ import { DOMAIN_ACCEPTED, type IdTexts, type TenantModel } from '../tenant.ts';
 import { type AllowedRow, type AllowedVolume, AllowList, type AllowListState } from './allow-list.ts';
 import { DayClock, type DayClockState, WINDOW_MS, WINDOW_NAMES } from './day-clock.ts';
 import { Correspondents, Forwards, type ForwardsState, type ForwardVerdict, MessageWeights } from './forwards.ts';
-import type { Incident, LimitNumbers } from './incident.ts';
 import type { Hit, LimitHit, MemberCounts } from './hit-facts.ts';
+import type { Incident, LimitNumbers } from './incident.ts';
 import { IncidentBook, type IncidentBookState } from './incident-book.ts';
 import { KeyCounts } from './key-counts.ts';
-import { type Finding, KeyedSeries, type KeyedSeriesState } from './keyed-series.ts';
+import { type Finding, KeyedSeries, type KeyedSeriesState, YOUNG_DAYS } from './keyed-series.ts';
 import { KnownRecipients, type KnownRecipientsState } from './known-recipients.ts';
 import { CeilingMember, SeriesMember } from './members.ts';
 import { RampTest, type RampTestState } from './ramp-test.ts';
@@ -74,6 +74,7 @@ import {
   ROW_LIMITED,
   ROW_MAILBOX,
   ROW_MAILBOX_TO_STRANGER,
+  ROW_NEW,
   ROW_NULL_SENDER,
   ROW_ONMICROSOFT,
   ROW_RECOGNISED_FORWARD,
@@ -105,6 +106,7 @@ interface Counter {
   /** Names the counter in member ids; connectors and sources are two counters of one series. */
   name: string;
   bits: number;
+  campaignBits: number;
   keyWord: number | null;
   weighted: boolean;
   touched: KeyCounts;
@@ -115,24 +117,31 @@ interface Counter {
 
 /** The bits by which counters choose their rows. */
 const COUNTED_BITS =
-  ROW_RELAYED | ROW_UNREGISTERED | ROW_NULL_SENDER | ROW_MAILBOX | ROW_EXTERNAL | ROW_MAILBOX_TO_STRANGER;
+  ROW_RELAYED |
+  ROW_UNREGISTERED |
+  ROW_NULL_SENDER |
+  ROW_MAILBOX |
+  ROW_EXTERNAL |
+  ROW_MAILBOX_TO_STRANGER |
+  ROW_NEW;
 
-/** Which rows the series count. */
-const SERIES_BITS: Record<SeriesSettings['rows'], number> = {
-  unregistered: ROW_UNREGISTERED,
-  unregistered_not_forwarded: ROW_RELAYED,
-  accepted_mailbox: ROW_MAILBOX,
-  accepted_mailbox_to_stranger: ROW_MAILBOX_TO_STRANGER,
-  external: ROW_EXTERNAL,
+/** Which rows the series count, and which their campaigns do. */
+const SERIES_BITS: Record<SeriesSettings['rows'], { counted: number; campaign: number }> = {
+  unregistered: { counted: ROW_UNREGISTERED, campaign: ROW_UNREGISTERED },
+  unregistered_not_forwarded: { counted: ROW_RELAYED, campaign: ROW_RELAYED },
+  unregistered_new: { counted: ROW_NEW, campaign: ROW_RELAYED },
+  accepted_mailbox: { counted: ROW_MAILBOX, campaign: ROW_MAILBOX },
+  accepted_mailbox_to_stranger: { counted: ROW_MAILBOX_TO_STRANGER, campaign: ROW_MAILBOX },
+  external: { counted: ROW_EXTERNAL, campaign: ROW_EXTERNAL },
 };
+/** What appeared is new for so long. */
+const NEW_MS = 14 * DAY_MS;
 
 /** Microsoft's limits count a trailing 24 hours. */
 const LIMIT_WINDOW = 3;
 /** From this day of the tenant on so many recipients are known that the others are strangers. */
 const STRANGERS_FROM_DAY = 14;
 const KNOWN_WAY_IN_MS = DAY_MS;
-/** From this day of the tenant on a way in may be new. */
-const NEW_WAY_IN_FROM_DAY = 7;
 
 /** Everything a walk remembers, as plain data. Keys of domains, connectors and sources are dictionary ids. */
 export interface WalkState {
@@ -169,6 +178,13 @@ interface WalkCounts {
   pairs: number;
   external: number;
   unregistered: number;
+}
+
+export interface WalkOptions {
+  /** Seeds the hashes of the rows. */
+  tenantKey: string;
+  /** The id under which an incident is published; asked only where there are labels. */
+  idOf(incident: Incident): string;
 }
 
 export class Walk {
@@ -226,19 +242,23 @@ export class Walk {
     unregistered: 0,
   };
 
-  /** `idOf` names incidents as they are published; it is asked only where there are labels. */
   constructor(
     settings: DetectionSettings,
     tenant: TenantModel,
     slotsOf: HourSlots,
     texts: IdTexts,
-    idOf: (incident: Incident) => string,
+    { tenantKey, idOf }: WalkOptions = { tenantKey: 'default', idOf: () => '' },
   ) {
     this.#settings = settings;
     this.#tenant = tenant;
     this.#clock = new DayClock(slotsOf);
     this.#sourceActivity = new SourceActivity(this.#clock);
-    this.#allowList = new AllowList(settings.feedback.allow, texts, this.#tenantServiceLimit()?.budget ?? null);
+    this.#allowList = new AllowList(
+      settings.feedback.allow,
+      tenantKey,
+      texts,
+      this.#tenantServiceLimit()?.budget ?? null,
+    );
     this.#domainKeys = new DictionaryKeys((id) => texts.domain(id));
     this.#connectorKeys = new DictionaryKeys((id) => texts.connector(id));
     this.#sourceKeys = new DictionaryKeys(
@@ -552,6 +572,7 @@ export class Walk {
     target[row + LOG_POSITION_HI] = words[base + POSITION_HI];
     this.#noteSourceKey(target[row + LOG_SOURCE], words[base + SOURCE]);
     if (domain === this.#domainSeenMs.length) this.#domainSeenMs.push(timeMs);
+    if ((bits & ROW_RELAYED) !== 0 && this.#isNew(target, row, timeMs)) target[row + LOG_BITS] |= ROW_NEW;
     if (target[row + LOG_SOURCE] !== 0) this.#sourceActivity.add(target[row + LOG_SOURCE], timeMs);
     if (!this.#allowList.isEmpty && this.#isHidden(words, base, target, row, timeMs)) {
       // What is wanted is counted against the limits alone, and belongs to no campaign.
@@ -559,6 +580,17 @@ export class Walk {
     }
     log.link(sequence);
     this.#countRow(target, row, timeMs);
+  }
+
+  /** Whether the domain, source or connector of a row appeared lately; in the tenant's first week everything does. */
+  #isNew(target: Uint32Array, row: number, timeMs: number): boolean {
+    if (this.#clock.tenantDay < YOUNG_DAYS) return false;
+    const sinceMs = Math.max(timeMs - NEW_MS, (dayOf(this.#counts.firstMs) + YOUNG_DAYS) * DAY_MS);
+    return (
+      this.#domainSeenMs[target[row + LOG_DOMAIN]] > sinceMs ||
+      this.#sourceKeySeenMs[target[row + LOG_SOURCE]] > sinceMs ||
+      this.#connectorSeenMs[target[row + LOG_CONNECTOR]] > sinceMs
+    );
   }
 
   /** Whether the allow-list hides a row from the series. */
@@ -574,7 +606,7 @@ export class Walk {
     const source = target[row + LOG_SOURCE];
     const knownMs = timeMs - KNOWN_WAY_IN_MS;
     allowed.isKnownWayIn =
-      this.#clock.tenantDay < NEW_WAY_IN_FROM_DAY ||
+      this.#clock.tenantDay < YOUNG_DAYS ||
       ((connector === 0 || this.#connectorSeenMs[connector] <= knownMs) &&
         (source === 0 || this.#sourceKeySeenMs[source] <= knownMs));
     return this.#allowList.hides(allowed, timeMs);
@@ -640,6 +672,7 @@ export class Walk {
           series: series.settings.name,
           family: series.settings.family,
           rows: { bits: counter.bits, keyWord: counter.keyWord, key, weighted: counter.weighted },
+          campaignBits: counter.campaignBits,
         });
       }
     }
@@ -695,6 +728,7 @@ export class Walk {
         counted: best.observed,
         expected: 0,
         rows: { bits: ROW_MAILBOX, keyWord: LOG_MAILBOX, key, weighted: false },
+        campaignBits: ROW_MAILBOX,
       });
     }
   }
@@ -793,13 +827,14 @@ export class Walk {
   }
 
   #addCounters(settings: SeriesSettings): void {
-    const bits = SERIES_BITS[settings.rows];
-    const add = (name: string, keyWord: number | null, counted: number) => {
+    const { counted, campaign } = SERIES_BITS[settings.rows];
+    const add = (name: string, keyWord: number | null, more = 0) => {
       const series = new KeyedSeries(settings, this.#clock);
       const counter: Counter = {
         series,
         name,
-        bits: counted,
+        bits: counted | more,
+        campaignBits: campaign | more,
         keyWord,
         weighted: settings.unit === 'weight',
         touched: new KeyCounts(),
@@ -812,10 +847,10 @@ export class Walk {
     };
     if (settings.key === 'source') {
       // Null senders count for the source they come through, unless they are true NDRs.
-      add(`${settings.name}:connector`, LOG_CONNECTOR, bits | ROW_NULL_SENDER);
-      add(`${settings.name}:source`, LOG_SOURCE, bits | ROW_NULL_SENDER);
-    } else if (settings.key === 'tenant') add(settings.name, null, bits);
-    else add(settings.name, settings.key === 'domain' ? LOG_DOMAIN : LOG_MAILBOX, bits);
+      add(`${settings.id}:connector`, LOG_CONNECTOR, ROW_NULL_SENDER);
+      add(`${settings.id}:source`, LOG_SOURCE, ROW_NULL_SENDER);
+    } else if (settings.key === 'tenant') add(settings.id, null);
+    else add(settings.id, settings.key === 'domain' ? LOG_DOMAIN : LOG_MAILBOX);
   }
 
   #tenantSeries(name: SeriesName): KeyedSeries | null {

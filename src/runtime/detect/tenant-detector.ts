@@ -368,16 +368,7 @@ export class TenantDetector {
     const { walk } = this.#live;
     const endMs = walk.seen.lastMs;
     if (endMs === null || (this.#changedFromMs === null && !this.#publication.hasWaiting)) return [];
-    const { ids, names } = this.#context.organizations;
-    const organization =
-      ids.length === 0 && names.length === 0
-        ? null
-        : { ...(ids.length === 0 ? {} : { id: ids[0] }), ...(names.length === 0 ? {} : { name: names[0] }) };
-    const describer = new IncidentDescriber(walk, this.#envelopes, this.#chosen, {
-      tenantKey: this.#profile.settings.key,
-      organization,
-      evidenceRows: this.#profile.evidenceRows,
-    });
+    const describer = this.#describerOf(walk);
     const taken = new Set<string>();
     const current = walk.incidentsAt(endMs).map(
       (incident): CurrentIncident => ({
@@ -389,6 +380,19 @@ export class TenantDetector {
     const writes = this.#publication.update(current, this.#changedFromMs, nowMs, isLast);
     this.#changedFromMs = null;
     return writes;
+  }
+
+  #describerOf(walk: Walk): IncidentDescriber {
+    const { ids, names } = this.#context.organizations;
+    const organization =
+      ids.length === 0 && names.length === 0
+        ? null
+        : { ...(ids.length === 0 ? {} : { id: ids[0] }), ...(names.length === 0 ? {} : { name: names[0] }) };
+    return new IncidentDescriber(walk, this.#envelopes, this.#chosen, {
+      tenantKey: this.#profile.settings.key,
+      organization,
+      evidenceRows: this.#profile.evidenceRows,
+    });
   }
 
   /** Earliest event time behind the seal that rows came for since this was last asked; null for none. */
@@ -473,8 +477,13 @@ export class TenantDetector {
   }
 
   #createWalk(): Walk {
-    const { licenses, timeZone } = this.#profile.settings;
-    return new Walk(detectionSettings(licenses), this.#createModel(), hourSlotsOf(timeZone), this.#ids);
+    const { key: tenantKey, licenses, timeZone, feedback } = this.#profile.settings;
+    const settings = detectionSettings(licenses, feedback);
+    const walk: Walk = new Walk(settings, this.#createModel(), hourSlotsOf(timeZone), this.#ids, {
+      tenantKey,
+      idOf: (incident) => this.#describerOf(walk).nextId(incident),
+    });
+    return walk;
   }
 
   #createModel(): TenantModel {

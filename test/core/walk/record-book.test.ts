@@ -20,7 +20,7 @@ function walked(days: readonly (Day | null)[], incidents: readonly [day: number,
     for (const [incidentDay, key] of incidents) if (incidentDay === day) book.markIncident(key);
     const counts = new Int32Array(80);
     for (const [key, peak] of Object.entries(peaks)) counts.fill(peak, Number(key) * 4, Number(key) * 4 + 4);
-    book.endDay(day, Object.keys(peaks).map(Number), counts);
+    book.endDay(day, Object.keys(peaks).map(Number), counts, undefined);
     open.push(day);
   });
   enter(days.length);

@@ -35,7 +35,8 @@ describe('a relay', () => {
   const incident = incidentOf(document);
 
   it('is one incident of its connector, found by its eleventh recipient', () => {
-    expect(document.event.action).toBe('relay');
+    // The connector was never seen before.
+    expect(document.event.action).toBe('rogue_connector');
     expect(incident).toMatchObject({
       family: 'unregistered',
       observed: 11,
@@ -241,7 +242,7 @@ describe('forwarding', () => {
       ];
     });
     const found = only(scanRows([...forwarding(0, 11, HOUR_MS), ...attack]));
-    expect(found.event.action).toBe('relay');
+    expect(found.event.action).toBe('rogue_connector');
     expect(incidentOf(found).recipients_at_detection).toBeLessThanOrEqual(15);
   });
 });
