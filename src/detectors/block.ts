@@ -1,5 +1,13 @@
 import type { Detector } from './detector.ts';
-import { busiestSendersStep, connectorListStep, connectorStep, domainStep, restrictedStep, serverStep, sourceStep } from './steps.ts';
+import {
+  busiestSendersStep,
+  connectorListStep,
+  connectorStep,
+  domainStep,
+  restrictedStep,
+  serverStep,
+  sourceStep,
+} from './steps.ts';
 
 export const block: Detector = {
   series: 'block',

@@ -39,4 +39,5 @@ export const unregisteredRecipients: Detector = {
   harmless: ['A forwarded newsletter or mailing list with many outside members.'],
   runbook: [connectorStep, connectorListStep, sourceStep, messageStep, domainStep, auditStep],
   options: seriesOptions(unregisteredRecipientsSeries),
+  narrower: [newRecipients],
 };

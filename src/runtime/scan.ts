@@ -5,6 +5,7 @@ import { detectionSettings } from '../config/detection.ts';
 import { hourSlotsOf } from '../core/calendar.ts';
 import type { Connector } from '../core/connectors.ts';
 import { type DocumentOptions, describeIncidents, IncidentDescriber } from '../core/documents.ts';
+import { NO_FEEDBACK } from '../core/feedback.ts';
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { SpillStore } from '../core/ports.ts';
@@ -116,7 +117,7 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     pointerRows: options.pointerRows,
   };
   const walk: Walk = new Walk(
-    detectionSettings(licenses, feedback),
+    detectionSettings(licenses, { ...(feedback ?? NO_FEEDBACK), connectors: options.connectors ?? null }),
     new TenantModel(accepted, ids),
     hourSlotsOf(timeZone),
     ids,

@@ -29,8 +29,9 @@ import {
   typeOfRows,
 } from './incident-type.ts';
 import { OpenIncidents } from './open-incidents.ts';
-import { LOG_BITS, ROW_EXTERNAL, ROW_LIMITED, type RowLog, refusalOf, weightOf } from './row-log.ts';
+import { LOG_BITS, ROW_EXTERNAL, ROW_LIMITED, ROW_TRUE_NDR, type RowLog, refusalOf, weightOf } from './row-log.ts';
 import { countForScore, SCORE_95 } from './statistics.ts';
+import type { RowTraits } from './traits.ts';
 
 const CLOSE_AFTER_MS = DAY_MS;
 const REOPEN_WITHIN_MS = 7 * DAY_MS;
@@ -234,6 +235,7 @@ export class IncidentBook {
     }
     const family: Family =
       hit.series === 'unregistered_source' && attribution.nullShare >= NULL_SENDER_SHARE ? 'bulk' : hit.family;
+    if (family === 'bulk' && hit.series === 'unregistered_source') this.#countNdrs(hit, attribution.traits, timeMs);
     const onsetMs = hit.startMs ?? this.#timeOfRow(attribution.firstSequence, timeMs);
     const type = typeOfHit(factsOf(this.#context, hit, family, attribution, attribution.key.kind, onsetMs, timeMs));
     const known = this.#joined(hit, family, type, attribution, timeMs);
@@ -264,6 +266,19 @@ export class IncidentBook {
       if (!exceeds) return true;
     }
     return false;
+  }
+
+  /** Non-delivery reports count for no source: of one whose mail is made of null senders they say what it is. */
+  #countNdrs(hit: Hit, traits: RowTraits, timeMs: number): void {
+    const { log } = this.#context;
+    const { words } = log;
+    const { keyWord, key } = hit.rows;
+    const first = log.firstAfter(timeMs - WINDOW_MS[hit.window]);
+    for (let sequence = log.last(keyWord, key); sequence >= first; sequence = log.before(sequence, keyWord)) {
+      const base = log.base(sequence);
+      const isOfSource = keyWord !== null && words[base + keyWord] === key;
+      if (isOfSource && (words[base + LOG_BITS] & ROW_TRUE_NDR) !== 0) traits.addMarks(words, base);
+    }
   }
 
   #timeOfRow(sequence: number, timeMs: number): number {

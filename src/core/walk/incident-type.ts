@@ -62,11 +62,14 @@ const LARGE_SHARE = 0.2;
 const FLUSH_FACTOR = 2;
 /** Growth is slow: it began so long ago. */
 const GROWTH_MS = 2 * DAY_MS;
+const NEW_MS = 14 * DAY_MS;
 const DISTRIBUTED_MAILBOXES = 3;
 /** A bulk sender has reached at least this share of the count before, or writes to people who are known here. */
 const RECURRING_SHARE = 0.5;
 const STRANGER_SHARE = 0.5;
-const BULK_REFUSED_SHARE = 0.1;
+/** Mail of which so much is refused is no mass mailing that people asked for. */
+const BULK_REFUSED_SHARE = 0.08;
+const BULK_REFUSED_ROWS = 5;
 
 /** What the walk knows of a hit beyond its rows. */
 export interface HitFacts {
@@ -112,9 +115,13 @@ export function typeOfHit(hit: HitFacts): IncidentType {
     if (isHonest && isGrowth(hit)) return 'growth';
     return type;
   }
-  if (traits.trueNdrs >= MARKED_SHARE * excessRows(hit)) return 'backscatter';
-  if (hit.keyKind === 'mailbox') return isBulkSender(hit) ? 'bulk_sender' : 'compromised_mailbox';
+  const ndrBase = hit.series === 'unregistered_source' ? traits.pairs : excessRows(hit);
+  if (traits.trueNdrs >= MARKED_SHARE * ndrBase) return 'backscatter';
+  if (hit.keyKind === 'mailbox') return typeOfMailbox(hit);
   if (hit.keyKind !== 'tenant' || hit.series !== 'tenant_external') return 'unknown';
+  if (isHonest && traits.forwards >= MARKED_SHARE * excessRows(hit)) {
+    return traits.forwardsRepeated(LOOP_REPEATS) >= MARKED_SHARE * excessRows(hit) ? 'forwarding_loop' : 'forwarding';
+  }
   if (isDistributed(hit)) return 'distributed_mailboxes';
   if (isHonest && isProfileShift(hit)) return 'profile_shift';
   if (isHonest && isGrowth(hit)) return 'growth';
@@ -196,6 +203,10 @@ function isGrowth(hit: HitFacts): boolean {
     for (const [key, count] of countsOf(traits, kind)) if (isNew(hit, kind, key)) fresh += count;
     if (fresh > most) return false;
   }
+  // One domain alone that grows is no growth of the tenant.
+  for (const [key, count] of traits.domains) {
+    if (count >= MOST * hit.excess && !hit.isUsualDayOf('domain', key)) return false;
+  }
   return true;
 }
 
@@ -203,10 +214,10 @@ function isOfTenant(series: SeriesName): boolean {
   return series === 'relayed' || series === 'tenant_external';
 }
 
-/** Not seen before the day before the onset. */
+/** Not seen before the day before the onset, or within the last two weeks. */
 function isNew(hit: HitFacts, kind: 'connector' | 'source' | 'domain' | 'mailbox', key: number): boolean {
   if (kind === 'mailbox') return false;
-  return hit.firstSeenMs(kind, key) >= (dayOf(hit.onsetMs) - 1) * DAY_MS;
+  return hit.firstSeenMs(kind, key) >= Math.min((dayOf(hit.onsetMs) - 1) * DAY_MS, hit.timeMs - NEW_MS);
 }
 
 function someLargeKey(
@@ -233,14 +244,19 @@ function isDistributed(hit: HitFacts): boolean {
   return mailboxes >= DISTRIBUTED_MAILBOXES && excess >= MOST * hit.excess;
 }
 
-/** One sender whose mail arrives, who has sent as much before or writes to people who are known here. */
-function isBulkSender(hit: HitFacts): boolean {
+/**
+ * Of one mailbox: a bulk sender has sent as much before, or writes to people who are known here, and its mail
+ * arrives. A mailbox that never sent anything is nobody's who was taken over; what it is, is not known.
+ */
+function typeOfMailbox(hit: HitFacts): IncidentType {
   const { traits } = hit;
-  if (traits.refusedShare >= BULK_REFUSED_SHARE) return false;
   const mailbox = topKey(traits.mailboxes);
-  if (mailbox === null) return false;
-  const knowsThem = hit.knowsRecipients && traits.share(traits.strangers) <= STRANGER_SHARE;
-  return knowsThem || (!hit.knowsRecipients && hit.recordOf(mailbox.key) >= RECURRING_SHARE * hit.observed);
+  if (mailbox === null) return 'unknown';
+  if (traits.refused >= BULK_REFUSED_ROWS && traits.refusedShare >= BULK_REFUSED_SHARE) return 'compromised_mailbox';
+  if (hit.knowsRecipients && traits.share(traits.strangers) <= STRANGER_SHARE) return 'bulk_sender';
+  if (hit.recordOf(mailbox.key) >= RECURRING_SHARE * hit.observed) return 'bulk_sender';
+  const isFirstMail = hit.knowsRecipients && traits.knownSenders < MOST * traits.pairs;
+  return isFirstMail ? 'unknown' : 'compromised_mailbox';
 }
 
 function countsOf(traits: RowTraits, kind: 'connector' | 'source' | 'domain' | 'mailbox'): Map<number, number> {

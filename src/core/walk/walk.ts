@@ -117,13 +117,7 @@ interface Counter {
 
 /** The bits by which counters choose their rows. */
 const COUNTED_BITS =
-  ROW_RELAYED |
-  ROW_UNREGISTERED |
-  ROW_NULL_SENDER |
-  ROW_MAILBOX |
-  ROW_EXTERNAL |
-  ROW_MAILBOX_TO_STRANGER |
-  ROW_NEW;
+  ROW_RELAYED | ROW_UNREGISTERED | ROW_NULL_SENDER | ROW_MAILBOX | ROW_EXTERNAL | ROW_MAILBOX_TO_STRANGER | ROW_NEW;
 
 /** Which rows the series count, and which their campaigns do. */
 const SERIES_BITS: Record<SeriesSettings['rows'], { counted: number; campaign: number }> = {
@@ -932,7 +926,7 @@ export class Walk {
 }
 
 /** What a test found, without whose it is. */
-type HitNumbers = Omit<Hit, 'member' | 'series' | 'family' | 'rows'>;
+type HitNumbers = Omit<Hit, 'member' | 'series' | 'family' | 'rows' | 'campaignBits'>;
 
 function windowHit(finding: Finding): HitNumbers {
   const { window, observed, mean, inverseSize, score } = finding;
