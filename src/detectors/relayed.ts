@@ -20,11 +20,11 @@ const relayedSeries: SeriesSettings = {
   phi0: [3, 1.5, 0.8, 0.5],
   priorPerDay: 5,
   floors: [11, 15, 22, 30],
-  zCritical: 6,
+  zCritical: 5.5,
   youngZCritical: 5,
   recordFloor: false,
   testedFromDay: 0,
-  ramp: { threshold: 24, floor: 15 },
+  ramp: { threshold: 20, floor: 15 },
 };
 
 /** What is new says more than what was always there: half as many rows are enough. */

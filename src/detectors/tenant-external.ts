@@ -22,7 +22,7 @@ const tenantExternalSeries: SeriesSettings = {
   zCritical: 6,
   youngZCritical: 6,
   recordFloor: false,
-  testedFromDay: 7,
+  testedFromDay: 4,
   ramp: null,
 };
 

@@ -4,7 +4,7 @@
  * rows make half of its excess, and a low or known incident cannot cover an attack.
  */
 
-import { DAY_MS } from '../calendar.ts';
+import { DAY_MS, HOUR_MS } from '../calendar.ts';
 import type { Label } from '../feedback.ts';
 import type { Family, IncidentType } from '../incident-document.ts';
 import { type Allowance, Allowances, allowanceOf, lastDayOfLabelled } from './allowances.ts';
@@ -46,6 +46,8 @@ const NULL_SENDER_SHARE = 0.8;
 const LARGE_RECIPIENTS = 2000;
 const LARGE_SHARE = 0.1;
 const NEW_SOURCE_MS = DAY_MS;
+/** Mailboxes that burst within this time of each other are one campaign. */
+const BURST_MS = HOUR_MS;
 
 /** What the book asks of the walk. */
 export interface BookContext extends FactsContext {
@@ -81,6 +83,8 @@ export class IncidentBook {
   readonly #attributor: Attributor;
   #incidents: Incident[] = [];
   readonly #open = new OpenIncidents();
+  /** Those that closed lately and may go on; none that is labelled, and none that covers the whole tenant. */
+  readonly #closed = new OpenIncidents();
   /** The last incident of each family and campaign key. */
   readonly #last = new Map<string, Incident>();
   /** The incident that took the last hit of a member. */
@@ -110,11 +114,13 @@ export class IncidentBook {
   load(state: Readonly<IncidentBookState>): void {
     this.#incidents = state.incidents.map((incident) => Incident.load(incident));
     this.#open.clear();
+    this.#closed.clear();
     this.#last.clear();
     this.#owners.clear();
     for (const incident of this.#incidents) {
       this.#last.set(campaignId(incident.family, incident.key), incident);
       if (incident.isOpen) this.#open.add(incident);
+      else this.#noteClosed(incident);
     }
     for (const [id, index] of state.owners) this.#owners.set(id, this.#incidents[index]);
     this.#allowances.load(state.allowances);
@@ -152,10 +158,18 @@ export class IncidentBook {
     incident.closedMs = closedMs;
     this.#judge(incident);
     this.#open.remove(incident);
+    this.#noteClosed(incident);
     const { peaks } = incident;
     if (peaks === null) return;
     const { domains } = incident.totals.traits;
     this.#allowances.add(allowanceOf(incident.campaignKeys, domains.keys(), incident.lastActiveMs, peaks));
+  }
+
+  #noteClosed(incident: Incident): void {
+    const isCampaign = incident.family === 'unregistered' || incident.family === 'bulk';
+    if (!isCampaign || incident.label !== null) return;
+    for (const key of incident.campaignKeys) if (key.kind === 'tenant') return;
+    this.#closed.add(incident);
   }
 
   /**
@@ -238,17 +252,28 @@ export class IncidentBook {
     if (family === 'bulk' && hit.series === 'unregistered_source') this.#countNdrs(hit, attribution.traits, timeMs);
     const onsetMs = hit.startMs ?? this.#timeOfRow(attribution.firstSequence, timeMs);
     const type = typeOfHit(factsOf(this.#context, hit, family, attribution, attribution.key.kind, onsetMs, timeMs));
-    const known = this.#joined(hit, family, type, attribution, timeMs);
+    const known = this.#joined(hit, family, type, attribution, timeMs) ?? this.#burstWith(attribution.key, type, timeMs);
     if (known !== null && STARTING_SEVERITY[type] > STARTING_SEVERITY[known.type]) {
       known.type = type;
       this.#risen.add(known);
     }
     const incident =
       known ??
-      this.#reopened(hit, family, attribution, timeMs) ??
+      this.#reopened(hit, family, type, attribution, timeMs) ??
       this.#opened(hit, family, type, attribution, onsetMs, timeMs);
     this.#addMember(incident, hit, attribution.key);
     return incident;
+  }
+
+  /** Mailboxes that were taken over burst together: one incident has them all. */
+  #burstWith(key: CampaignKey, type: IncidentType, timeMs: number): Incident | null {
+    if (key.kind !== 'mailbox' || type !== 'compromised_mailbox') return null;
+    const burst = this.#open.all.find(
+      (incident) =>
+        (incident.type === 'compromised_mailbox' || incident.type === 'distributed_mailboxes') &&
+        timeMs - incident.detectedMs <= BURST_MS,
+    );
+    return burst ?? null;
   }
 
   /** Whether what a benign verdict allows covers the hit. */
@@ -328,10 +353,11 @@ export class IncidentBook {
     hit: Hit,
     timeMs: number,
     covers: (incident: Incident, words: Uint32Array, base: number) => boolean,
+    incidents = this.#open,
   ): { each: Map<Incident, number>; union: number } {
     const each = new Map<Incident, number>();
     let union = 0;
-    if (this.#open.size === 0) return { each, union };
+    if (incidents.size === 0) return { each, union };
     const { log } = this.#context;
     const words = log.words;
     const firstSequence = log.firstAfter(timeMs - WINDOW_MS[hit.window]);
@@ -346,7 +372,7 @@ export class IncidentBook {
       if (!isHitRow(rows, words, base)) continue;
       const amount = rows.weighted ? weightOf(words, base) : 1;
       let covered = false;
-      for (const incident of this.#open.sharing(words, base)) {
+      for (const incident of incidents.sharing(words, base)) {
         if (!covers(incident, words, base)) continue;
         each.set(incident, (each.get(incident) ?? 0) + amount);
         covered = true;
@@ -356,8 +382,16 @@ export class IncidentBook {
     return { each, union };
   }
 
-  #reopened(hit: Hit, family: Family, attribution: Attribution, timeMs: number): Incident | null {
-    const incident = this.#closedLately(family, attribution.key, timeMs);
+  #reopened(
+    hit: Hit,
+    family: Family,
+    type: IncidentType,
+    attribution: Attribution,
+    timeMs: number,
+  ): Incident | null {
+    const incident =
+      this.#closedLately(family, attribution.key, timeMs) ??
+      this.#wentOn(hit, family, type, attribution.excess / 2, timeMs);
     if (incident === null) return null;
     this.#reopen(incident, attribution.firstSequence);
     this.#addMember(incident, hit, attribution.key);
@@ -365,6 +399,24 @@ export class IncidentBook {
     incident.countRows(this.#context.log);
     this.#notify(incident, hit.observed, timeMs);
     return incident;
+  }
+
+  /** The oldest incident closed lately whose campaign rows make half of the hit's excess: it goes on. */
+  #wentOn(hit: Hit, family: Family, type: IncidentType, half: number, timeMs: number): Incident | null {
+    for (const incident of this.#closed.inactiveSince(timeMs - CLOSE_AFTER_MS - REOPEN_WITHIN_MS)) {
+      this.#closed.remove(incident);
+    }
+    if (this.#closed.size === 0) return null;
+    const shares = this.#shares(
+      hit,
+      timeMs,
+      (incident, words, base) =>
+        incident.family === family &&
+        STARTING_SEVERITY[incident.type] >= STARTING_SEVERITY[type] &&
+        incident.rows.matches(words, base),
+      this.#closed,
+    );
+    return oldestWith(shares.each, half);
   }
 
   #closedLately(family: Family, key: CampaignKey, timeMs: number): Incident | null {
@@ -375,6 +427,7 @@ export class IncidentBook {
 
   /** The gap is not counted: rows count again from `firstSequence` on. */
   #reopen(incident: Incident, firstSequence: number): void {
+    this.#closed.remove(incident);
     incident.closedMs = null;
     incident.reopenedCount++;
     incident.members.clear();
@@ -436,9 +489,10 @@ export class IncidentBook {
 
   #addMember(incident: Incident, hit: Hit, key: CampaignKey): void {
     incident.series.add(hit.series);
-    // A total that a relay pushed up says nothing about the other mail of the tenant.
-    if (incident.family === hit.family || key.kind !== 'tenant') {
-      incident.widen(key, hit.campaignBits, this.#context.log);
+    // A total that a campaign pushed up says nothing about the other mail of the tenant.
+    if (key.kind !== 'tenant' || incident.key.kind === 'tenant') {
+      const isOfNulls = hit.series === 'unregistered_source' && incident.family === 'bulk';
+      incident.widen(key, isOfNulls ? hit.campaignBits | ROW_TRUE_NDR : hit.campaignBits, this.#context.log);
       this.#open.index(incident, key);
     }
     const member = incident.members.get(hit.member.id) ?? {
