@@ -11,7 +11,8 @@ import { Random } from '../traffic/random.ts';
 import { LEARNING_DAYS, type OpenBackground } from './backgrounds.ts';
 import { BackgroundFacts } from './facts.ts';
 import { judgeAttack, judgeLookAlike, judgeQuiet, lineOf, markOf } from './outcome.ts';
-import { type EncodedRows, RecordWalk } from './record-walk.ts';
+import { RecordWalk } from './record-walk.ts';
+import type { EncodedRows } from './row-encoder.ts';
 import type { Happening, Plan, QuietOutcome, Scenario, Trial, TrialOutcome } from './scenario.ts';
 import { HISTORY_MS, type Stream, type StreamRow, streamRows, UNREGISTERED } from './stream.ts';
 
