@@ -291,7 +291,7 @@ export const BACKGROUNDS: readonly BackgroundKind[] = [
     rowsPerDay: 10_000,
     pool: '10k',
     days: 88,
-    trialsEach: 6,
+    trialsEach: 4,
     quickGroups: 2,
   }),
   generated({

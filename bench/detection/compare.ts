@@ -12,17 +12,8 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import {
-  atFalseRate,
-  type Compared,
-  compareBaselines,
-  compareElastAlert,
-  compareOurs,
-  meanFalseAlarms,
-} from './comparison.ts';
-import { elastAlertMatches } from './elastalert/rules.ts';
+import { compared, comparisonTables } from './comparison.ts';
 import { backgroundsCalled, evaluate, scenariosCalled } from './evaluation.ts';
-import { number } from './tables.ts';
 import { AS_SHIPPED } from './task.ts';
 
 const { values } = parseArgs({
@@ -50,39 +41,7 @@ const evaluation = await evaluate({
   withStreams: true,
 });
 for (const failure of evaluation.failures) process.stderr.write(`failed: ${failure}\n`);
-const { streams } = evaluation;
-const ours = compareOurs(streams, evaluation.quiet, 0);
-const others = compareBaselines(streams);
-const matches = values['without-elastalert'] ? null : await elastAlertMatches(streams);
-if (matches !== null) others.push(...compareElastAlert(streams, matches));
-const limit = Math.max(meanFalseAlarms(ours), 0.25);
-const chosen: Compared[] = [ours, ...atFalseRate(others, limit)];
-
-const lines = [
-  `Parameters: the most recall at up to ${number(limit)} false alarms a tenant-month, else the quietest.`,
-  '',
-  '| detector | parameter | false alarms a month: unregistered, mailboxes |',
-  '|---|---|---|',
-];
-for (const { title, parameter, falseAlarms } of chosen) {
-  const cells = falseAlarms.map((one) => `${one.background}: ${number(one.unregistered)}, ${number(one.mailboxes)}`);
-  lines.push(`| ${title} | ${parameter} | ${cells.join('; ')} |`);
-}
-lines.push(
-  '',
-  `| | on | attacks | ${chosen.map((one) => one.detector).join(' | ')} |`,
-  `|${'---|'.repeat(chosen.length + 3)}`,
-);
-for (const { scenario, background, attacks } of ours.scenarios) {
-  const cells = chosen.map(({ scenarios }) => {
-    const one = scenarios.find((other) => other.scenario === scenario && other.background === background);
-    if (one === undefined) return '';
-    const already = one.alreadyInAlarm > 0.05 ? ` (in alarm before: ${number(one.alreadyInAlarm)})` : '';
-    return `${number(one.recall)}, ${number(one.leakMedian)}/${number(one.leakP95)}${already}`;
-  });
-  lines.push(`| ${[scenario, background, attacks, ...cells].join(' | ')} |`);
-}
-lines.push('', 'Cells: recall, leak median/95th; an attack that was missed leaks all it sent.');
-process.stdout.write(`${lines.join('\n')}\n`);
+const { ours, others } = await compared(evaluation, !values['without-elastalert']);
+process.stdout.write(`${comparisonTables(ours, others)}\n`);
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ ours, others })}\n`);
 if (evaluation.failures.length > 0) process.exitCode = 1;

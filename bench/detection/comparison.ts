@@ -2,10 +2,12 @@
 
 import { DAY_MS, HOUR_MS } from '../traffic/message.ts';
 import { type Alarm, alarmTimes, BASELINES, mergedAlarms } from './baselines.ts';
-import type { RuleMatches } from './elastalert/rules.ts';
+import { elastAlertMatches, type RuleMatches } from './elastalert/rules.ts';
+import type { Evaluation } from './evaluation.ts';
 import type { QuietOutcome } from './scenario.ts';
 import { mean, median, quantile } from './statistics.ts';
 import { type Stream, UNREGISTERED } from './stream.ts';
+import { number } from './tables.ts';
 
 const AFTERMATH_MS = DAY_MS;
 const MONTH_MS = 30 * DAY_MS;
@@ -211,4 +213,50 @@ export function atFalseRate(compared: readonly Compared[], most: number): Compar
     if (quietEnough.length > 0) return quietEnough.sort((a, b) => recall(b) - recall(a))[0];
     return [...all].sort((a, b) => meanFalseAlarms(a) - meanFalseAlarms(b))[0];
   });
+}
+
+/** Ours and all others on what an evaluation has walked; it has to have been made with streams. */
+export async function compared(
+  { streams, quiet }: Pick<Evaluation, 'streams' | 'quiet'>,
+  withElastAlert: boolean,
+): Promise<{ ours: Compared; others: Compared[] }> {
+  const others = compareBaselines(streams);
+  const matches = withElastAlert ? await elastAlertMatches(streams) : null;
+  if (matches !== null) others.push(...compareElastAlert(streams, matches));
+  return { ours: compareOurs(streams, quiet, 0), others };
+}
+
+/** False alarms allowed to others where ours are fewer: a month in which nobody is bothered cannot be asked of all. */
+const LEAST_FALSE_ALARMS = 0.25;
+
+/** Each detector with the parameter that finds most at about our false alarms, in Markdown. */
+export function comparisonTables(ours: Compared, others: readonly Compared[]): string {
+  const limit = Math.max(meanFalseAlarms(ours), LEAST_FALSE_ALARMS);
+  const chosen: Compared[] = [ours, ...atFalseRate(others, limit)];
+  const lines = [
+    `Parameters: the most recall at up to ${number(limit)} false alarms a tenant-month, else the quietest.`,
+    '',
+    '| detector | parameter | false alarms a month: unregistered, mailboxes |',
+    '|---|---|---|',
+  ];
+  for (const { title, parameter, falseAlarms } of chosen) {
+    const cells = falseAlarms.map((one) => `${one.background}: ${number(one.unregistered)}, ${number(one.mailboxes)}`);
+    lines.push(`| ${title} | ${parameter} | ${cells.join('; ')} |`);
+  }
+  lines.push(
+    '',
+    `| | on | attacks | ${chosen.map((one) => one.detector).join(' | ')} |`,
+    `|${'---|'.repeat(chosen.length + 3)}`,
+  );
+  for (const { scenario, background, attacks } of ours.scenarios) {
+    const cells = chosen.map(({ scenarios }) => {
+      const one = scenarios.find((other) => other.scenario === scenario && other.background === background);
+      if (one === undefined) return '';
+      const already = one.alreadyInAlarm > 0.05 ? ` (in alarm before: ${number(one.alreadyInAlarm)})` : '';
+      return `${number(one.recall)}, ${number(one.leakMedian)}/${number(one.leakP95)}${already}`;
+    });
+    lines.push(`| ${[scenario, background, attacks, ...cells].join(' | ')} |`);
+  }
+  lines.push('', 'Cells: recall, leak median/95th; an attack that was missed leaks all it sent.');
+  return lines.join('\n');
 }

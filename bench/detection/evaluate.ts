@@ -3,10 +3,10 @@
  *
  *     node bench/detection/evaluate.ts [--quick | --trials 100] [--workers 2] [--seed 1]
  *          [--scenarios A8,B] [--backgrounds 300,1k,radoslaw] [--add-z 0] [--times-floors 1]
- *          [--details] [--show] [--json FILE] [--list]
+ *          [--by-background] [--details] [--show] [--json FILE] [--list]
  *
  * `--quick` (the default) takes minutes on two cores; `--trials N` is so many of every scenario on every
- * background. `--details` prints every number with its interval; `--show` names the trials that went wrong:
+ * background. Backgrounds are summed up in pools (generated, real, 10k, 100k) unless `--by-background`. `--details` prints every number with its interval; `--show` names the trials that went wrong:
  * missed, of the wrong type, leaked most, false. Exit 1 where a gate does not hold.
  */
 
@@ -28,6 +28,7 @@ const { values } = parseArgs({
     backgrounds: { type: 'string' },
     'add-z': { type: 'string', default: '0' },
     'times-floors': { type: 'string', default: '1' },
+    'by-background': { type: 'boolean', default: false },
     details: { type: 'boolean', default: false },
     show: { type: 'boolean', default: false },
     json: { type: 'string' },
@@ -66,7 +67,11 @@ function show({ outcomes, quiet }: Evaluation): string {
         .map(({ attack, outcome }) => ({ what: 'MISSED', attack, outcome })),
       ...attacks
         .filter(({ attack }) => attack.detected && !attack.typeRight)
-        .map(({ attack, outcome }) => ({ what: `TYPE ${attack.type}, severity ${attack.severity}`, attack, outcome })),
+        .map(({ attack, outcome }) => ({
+          what: `TYPE ${attack.type} instead of ${attack.types.join(' or ')}`,
+          attack,
+          outcome,
+        })),
       ...attacks
         .filter(({ attack }) => attack.detected && attack.incidents > 1)
         .map(({ attack, outcome }) => ({ what: `${attack.incidents} INCIDENTS`, attack, outcome })),
@@ -84,7 +89,10 @@ function show({ outcomes, quiet }: Evaluation): string {
       const kind = what.split(' ')[0];
       count.set(kind, (count.get(kind) ?? 0) + 1);
       if ((count.get(kind) as number) > LINES_EACH) continue;
-      lines.push(`${outcome.trial}: ${what}; leak ${attack.leak} of ${attack.recipients}`);
+      lines.push(
+        `${outcome.trial}: ${what}; leak ${attack.leak} of ${attack.recipients}, severity ${attack.severity}, ` +
+          `${attack.kind} from ${new Date(attack.startMs).toISOString()}`,
+      );
       for (const line of outcome.incidents.slice(0, 3)) lines.push(`    ${line}`);
     }
     const told = mine.filter(
@@ -107,8 +115,9 @@ const evaluation = await evaluate({
   backgrounds,
   trials: values.trials === undefined ? null : Number(values.trials),
   workers: Number(values.workers),
+  byBackground: values['by-background'],
   adjustment: { z: Number(values['add-z']), floors: Number(values['times-floors']) },
-  progress: process.stderr.isTTY ? (text) => process.stderr.write(`\r${text} `) : undefined,
+  progress: (text) => process.stderr.write(process.stderr.isTTY ? `\r${text} ` : `${text}\n`),
 });
 process.stdout.write(`${overview(evaluation.results)}\n`);
 if (values.details) process.stdout.write(`${details(evaluation.results)}\n`);

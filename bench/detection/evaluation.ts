@@ -17,6 +17,8 @@ export interface EvaluationOptions {
   trials: number | null;
   workers: number;
   adjustment: Adjustment;
+  /** A line for each background instead of each pool of them. */
+  byBackground?: boolean;
   withStreams?: boolean;
   progress?: (text: string) => void;
 }
@@ -98,10 +100,13 @@ function summary(options: EvaluationOptions, tasks: readonly Task[], done: reado
   }
   for (const scenario of options.scenarios) {
     const mine = outcomes.filter((one) => one.scenario === scenario.id).map((one) => one.outcome);
-    for (const pool of new Set(mine.map((outcome) => poolOf.get(outcome.background) as string))) {
-      const inPool = mine.filter((outcome) => poolOf.get(outcome.background) === pool);
+    const nameOf = ({ background }: TrialOutcome): string =>
+      options.byBackground ? background : (poolOf.get(background) as string);
+    for (const name of new Set(mine.map(nameOf))) {
+      const inPool = mine.filter((outcome) => nameOf(outcome) === name);
       if (inPool.every((outcome) => outcome.attacks.length === 0 && outcome.lookAlike === null)) continue;
-      results.push(resultOf(scenario, pool, inPool, scenario.measure(inPool, pool)));
+      const pool = poolOf.get(inPool[0].background) as string;
+      results.push(resultOf(scenario, name, inPool, scenario.measure(inPool, pool)));
     }
   }
   return { results, outcomes, quiet: [...quietOf.values()].flat(), streams, failures };

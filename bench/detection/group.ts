@@ -11,9 +11,13 @@ import { Random } from '../traffic/random.ts';
 import { LEARNING_DAYS, type OpenBackground } from './backgrounds.ts';
 import { BackgroundFacts } from './facts.ts';
 import { judgeAttack, judgeLookAlike, judgeQuiet, lineOf, markOf } from './outcome.ts';
-import { type EncodedRows, RecordWalk } from './record-walk.ts';
+import { RecordWalk } from './record-walk.ts';
+import type { EncodedRows } from './row-encoder.ts';
 import type { Happening, Plan, QuietOutcome, Scenario, Trial, TrialOutcome } from './scenario.ts';
 import { HISTORY_MS, type Stream, type StreamRow, streamRows, UNREGISTERED } from './stream.ts';
+
+/** How much of a quiet tenant the detectors of others are given, after the learning days. */
+const QUIET_MS = 60 * DAY_MS;
 
 /** A trial of a group: which scenario, and which of its trials on this background. */
 export interface PlannedTrial {
@@ -168,10 +172,10 @@ export function runGroup(
       trial: seed,
       scenario: '',
       fromMs: learnedMs,
-      toMs: startMs + days * DAY_MS,
+      toMs: Math.min(startMs + days * DAY_MS, learnedMs + QUIET_MS),
       attack: null,
       ours: null,
-      rows: history,
+      rows: history.filter((row) => row.timeMs < learnedMs + QUIET_MS),
     });
     happened.forEach(({ trial, happening, rows }, index) => {
       happening.attacks.forEach(({ truth }, number) => {

@@ -99,10 +99,12 @@ export function judgeAttack(
     family: details?.family ?? '',
     type: details?.type ?? '',
     typeRight: details !== undefined && types.includes(details.type),
+    types,
     severity: found?.event.severity ?? 0,
     firstContributorRight: found !== null && firstContributorRight(found, attack),
     incidents: related,
     notifications: found === null ? 0 : timesTold(found).filter((time) => time >= attack.startMs).length,
+    startMs: attack.startMs,
   };
 }
 

@@ -86,12 +86,15 @@ export interface AttackOutcome {
   family: string;
   type: string;
   typeRight: boolean;
+  /** Types that would have been right. */
+  types: readonly string[];
   severity: number;
   firstContributorRight: boolean;
   /** Incidents that name the attacker, or were raised while it sent or in the day after. */
   incidents: number;
   /** Openings, escalations and reopenings of the incident that told. */
   notifications: number;
+  startMs: number;
 }
 
 export interface LookAlikeOutcome {

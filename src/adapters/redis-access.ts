@@ -87,6 +87,8 @@ const PASSING = /^(LOADING|MASTERDOWN|READONLY|BUSY|TRYAGAIN|CLUSTERDOWN|OOM|MIS
 /** Errors of ioredis itself (built/Redis.js, built/redis/event_handler.js): the connection is gone, or nothing comes. */
 const CONNECTION_GONE = /Connection is closed|isn't writeable|timed out|[Ss]ocket timeout|due to connection close/;
 const CONNECTION_ERRORS = new Set(['MaxRetriesPerRequestError', 'AbortError', 'ConnectionClosedError']);
+/** What ioredis says where the other end does not speak RESP (redis-parser, and its parser of RESP3). */
+const NO_REDIS = /Unknown RESP type|Protocol error/;
 /** What Node says of certificates and of servers without TLS. */
 const TLS_PROBLEM = /^(CERT_|ERR_TLS_|ERR_SSL_|EPROTO$|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
@@ -104,6 +106,14 @@ export function redisRefusal(error: unknown, place: string): RelaywatchError | n
       hint,
       cause: error,
     });
+  if (NO_REDIS.test(message)) {
+    return new RelaywatchError({
+      code: 'redis_refused',
+      message: `${place} does not speak the protocol of Redis`,
+      hint: 'Check host and port: something else answers there.',
+      cause: error,
+    });
+  }
   if (TLS_PROBLEM.test(code)) {
     return refuse(
       'Give the certificate of the authority that signed the one of the server, and the name that it is for.',
@@ -111,6 +121,9 @@ export function redisRefusal(error: unknown, place: string): RelaywatchError | n
   }
   if (/^(NOAUTH|WRONGPASS)\b|invalid (username-)?password/i.test(message)) return refuse('Correct user and password.');
   if (/^NOPERM\b/.test(message)) return refuse('Give the user the rights that the message names (ACL SETUSER).');
+  if (/DB index is out of range/.test(message)) {
+    return refuse('Name a database that the server has at the end of the URL; usually they are 0 to 15.');
+  }
   const passes =
     name === 'ReplyError'
       ? PASSING.test(message)
@@ -122,6 +135,7 @@ export function redisRefusal(error: unknown, place: string): RelaywatchError | n
 export function redisProblem(error: unknown): string {
   const { message, code } = fieldsOf(error);
   // Of several addresses that were tried, the client gives an error without a message.
+  if (NO_REDIS.test(message)) return 'what answers does not speak the protocol of Redis';
   return firstLine(message === '' ? code || 'no connection' : message);
 }
 

@@ -95,13 +95,13 @@ export class HashTable {
     if (slots <= this.#mask || kept < this.#size) this.#rebuild(slots, least);
   }
 
-  /** Forgets entries whose value is below `least` at once: for tables that are saved, and pruned seldom. */
-  prune(least: number): void {
-    let kept = 0;
+  /** Calls `visit` with every entry, in no particular order. */
+  forEach(visit: (lo: number, hi: number, value: number) => void): void {
     for (let slot = 0; slot <= this.#mask; slot++) {
-      if (!this.#isEmpty(slot) && this.#values[slot * SLOT_DOUBLES + 1] >= least) kept++;
+      if (this.#isEmpty(slot)) continue;
+      const word = slot * SLOT_WORDS;
+      visit(this.#words[word], this.#words[word + 1], this.#values[slot * SLOT_DOUBLES + 1]);
     }
-    if (kept < this.#size) this.#rebuild(slotsFor(kept + 1), least);
   }
 
   #isEmpty(slot: number): boolean {

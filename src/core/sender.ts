@@ -31,16 +31,19 @@ export function senderStatus(kind: number, hasDomain: boolean, domainClass: numb
   return kind === SENDER_SRS ? 'srs_rewritten' : 'accepted';
 }
 
-/** `srs=` with a hash of five characters, a time of two, the domain and the local part of the first sender. */
-const REWRITTEN = /(?:^|\+)srs=[^=]{5}=[^=]{2}=([^=@]+)=([^@]+)@[^@]*$/i;
+const MARK = 'srs=';
+/** A hash of five characters, a time of two, the domain and the local part of the first sender. */
+const REWRITTEN = /^[^=]{5}=[^=]{2}=([^=]+)=(.+)$/;
 
 /**
  * The outside sender in an address that Exchange Online rewrote, `user+SRS=hash=ts=domain=local@here` (Microsoft
  * Learn, sender-rewriting-scheme), as `local@domain` in lower case; null where the address names none.
  */
 export function rewrittenSender(address: string): string | null {
-  const match = REWRITTEN.exec(address.trim().replace(/^<|>$/g, ''));
-  if (match === null) return null;
-  const [, domain, local] = match;
-  return `${local.toLowerCase()}@${domainToASCII(domain) || domain.toLowerCase()}`;
+  const plain = address.trim().replace(/^</, '').toLowerCase();
+  const local = plain.slice(0, Math.max(0, plain.lastIndexOf('@')));
+  const mark = local.lastIndexOf(`+${MARK}`);
+  const start = mark >= 0 ? mark + 1 + MARK.length : local.startsWith(MARK) ? MARK.length : -1;
+  const match = start < 0 ? null : REWRITTEN.exec(local.slice(start));
+  return match === null ? null : `${match[2]}@${domainToASCII(match[1]) || match[1]}`;
 }

@@ -5,7 +5,7 @@ import type { RecordView } from '../readers/reader.ts';
 import { recipientPart, splitRecipient, trimBlanks, trimmed } from './cells.ts';
 import { EVENT_ARRIVES, EVENT_ENDS, EVENT_SENDS, EVENT_STATUS } from './events.ts';
 import type { RoleColumns } from './format.ts';
-import { hasSemicolon, listPart, splitList } from './recipient-list.ts';
+import { hasSemicolon, isList, listPart, splitList } from './recipient-list.ts';
 import { Replies } from './refusal.ts';
 
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -80,7 +80,10 @@ export function countRecipients(view: RecordView, roles: RoleColumns): number {
       hasSemicolon(bytes, starts[recipient], ends[recipient]),
     );
   }
-  if (cell < 0) return 1;
+  if (cell < 0) {
+    const [start, end] = [starts[recipient], ends[recipient]];
+    return isList(bytes, start, end) ? countList(bytes, start, end, hasSemicolon(bytes, start, end)) : 1;
+  }
   let count = 0;
   for (let from = starts[cell]; from < ends[cell]; from = recipientPart.next) {
     splitRecipient(bytes, from, ends[cell]);

@@ -39,6 +39,21 @@ export function splitList(bytes: Uint8Array, from: number, end: number, bySemico
   listPart.next = i < end ? i + 1 : end;
 }
 
+/** Whether a cell that should hold one address holds several: two parts of it have an `@`, or it ends with a separator. */
+export function isList(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end > start && (bytes[end - 1] === SEMICOLON || bytes[end - 1] === COMMA)) return true;
+  const bySemicolon = hasSemicolon(bytes, start, end);
+  let addresses = 0;
+  for (let from = start; from < end; from = listPart.next) {
+    splitList(bytes, from, end, bySemicolon);
+    let at = listPart.start;
+    while (at < listPart.end && bytes[at] !== AT) at++;
+    if (at < listPart.end) addresses++;
+    if (addresses === 2) return true;
+  }
+  return false;
+}
+
 /** Whether the cell holds the name of a type where a list was to be. */
 export function isTypeName(bytes: Uint8Array, start: number, end: number): boolean {
   if (end - start > 120 || end - start < 8) return false;

@@ -8,7 +8,7 @@ import type { RecordView } from '../readers/reader.ts';
 import { recipientPart, splitRecipient, trimMessageId, trimMessageTraceId, trimmed } from './cells.ts';
 import { senderColumn } from './event-row.ts';
 import type { RoleColumns } from './format.ts';
-import { hasSemicolon, listPart, splitList } from './recipient-list.ts';
+import { hasSemicolon, isList, listPart, splitList } from './recipient-list.ts';
 
 const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 
@@ -54,6 +54,9 @@ function findRecipient(view: RecordView, roles: RoleColumns, addresses: AddressR
     return '';
   }
   if (roles.recipient_status < 0) {
+    if (isList(bytes, starts[roles.recipient], ends[roles.recipient])) {
+      return findInList(view, roles.recipient, addresses, lo, hi);
+    }
     return addresses.recipient(bytes, starts[roles.recipient], ends[roles.recipient]) ? addresses.text() : '';
   }
   const end = ends[roles.recipient_status];

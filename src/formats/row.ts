@@ -8,6 +8,7 @@ import ipaddr from 'ipaddr.js';
 import type { AddressReader } from '../core/address.ts';
 import { Dictionary } from '../core/dictionary.ts';
 import { type DateOrder, parseEventTime } from '../core/event-time.ts';
+import { findEither } from '../core/find-bytes.ts';
 import type { KeyedHash } from '../core/hash.ts';
 import { Ipv4Ids } from '../core/ipv4-ids.ts';
 import type { DeadLetterCode, DropReason } from '../core/outcome.ts';
@@ -78,9 +79,11 @@ import {
 } from './event-row.ts';
 import { EVENT_ARRIVES, EVENT_REPLACES, EVENT_REPLIES, EVENT_SENDS, EVENT_STATUS, meaningOfEvent } from './events.ts';
 import { canonicalColumn, type FormatMatch, type RoleColumns } from './format.ts';
-import { hasSemicolon, isTypeName, listPart, splitList } from './recipient-list.ts';
+import { hasSemicolon, isList, isTypeName, listPart, splitList } from './recipient-list.ts';
 import { refusalOf } from './refusal.ts';
 
+const SEMICOLON = 0x3b;
+const COMMA = 0x2c;
 const HOUR_MS = 3_600_000;
 /** Rows before it are dead letters: Exchange Online is younger, so such a time is a broken one. */
 export const EARLIEST_MS = Date.UTC(2000, 0, 1);
@@ -336,7 +339,29 @@ export class RowExtractor {
       status = told & STATUS_MASK;
       if ((told & EVENTS_SENT_ON) !== 0) flags |= SENT_ON;
     }
-    this.#pair(view, starts[roles.recipient], ends[roles.recipient], flags, status);
+    const start = starts[roles.recipient];
+    const end = ends[roles.recipient];
+    const mark = findEither(context.hash.viewOf(bytes), bytes, start, end, SEMICOLON, COMMA);
+    if (mark < end && isList(bytes, start, end)) this.#list(view, flags, status);
+    else this.#pair(view, start, end, flags, status);
+  }
+
+  /** Every address of a cell that somebody joined several in. */
+  #list(view: RecordView, flags: number, status: number): void {
+    const { bytes } = view;
+    const start = view.starts[this.#roles.recipient];
+    const end = view.ends[this.#roles.recipient];
+    const bySemicolon = hasSemicolon(bytes, start, end);
+    let found = false;
+    for (let from = start; from < end; ) {
+      splitList(bytes, from, end, bySemicolon);
+      const { start: first, end: last } = listPart;
+      from = listPart.next;
+      if (first === last) continue;
+      this.#pair(view, first, last, flags, status);
+      found = true;
+    }
+    if (!found) this.#refuse(view, 'bad_recipient', 'no recipient');
   }
 
   /** Every recipient of a `recipient_status` cell. */

@@ -38,11 +38,12 @@ export async function traceCsvHeader(isRaw: boolean): Promise<string> {
 }
 
 /** A line for each row, every cell in quotes. Unless `isRaw` no cell is one that Excel would run as a formula. */
-export function traceCsv(
+export async function traceCsv(
   rows: readonly CanonicalRow[],
   organization: Organization | null,
   isRaw: boolean,
 ): Promise<string> {
+  if (rows.length === 0) return '';
   const text = isRaw ? (cell: string) => cell : harmlessCell;
   return writeToString(
     rows.map((row) => COLUMNS.map(([, cell]) => text(cell(row, organization)))),

@@ -52,6 +52,12 @@ describeWithOwnEngines('A Redis that is looked at', { redis: true }, (engines) =
     await connected.config('SET', 'appendonly', 'yes');
   });
 
+  test('has no database of that number', async () => {
+    const access = settings();
+    const [found] = await checkRedis({ ...access, url: `${access.url.replace(/\/$/, '')}/999` });
+    expect(found).toMatchObject({ ok: false, hint: expect.stringContaining('Name a database') });
+  });
+
   test('does not answer', async () => {
     await engines().redis.server.kill();
     expect(await checkRedis(settings())).toEqual([

@@ -17,6 +17,7 @@ tenant_files: tenants/*.yaml
 inputs: {folder: {path: inbox, tenant_from: subfolder}}
 state: {folder: {path: state}}
 outputs: {folder: {path: findings}}
+archive: {path: archive}
 `;
 
 beforeAll(() => {

@@ -3,7 +3,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { DAY_MS } from '../../traffic/message.ts';
 import type { Stream } from '../stream.ts';
+
+/** Twice the longest timeframe, and a day. */
+const LEAD_MS = 3 * DAY_MS;
 
 export interface RuleMatches {
   /** Index of the stream. */
@@ -34,10 +38,18 @@ export async function elastAlertMatches(streams: readonly Stream[]): Promise<Rul
     child.on('close', resolve);
   });
   for (const [index, { fromMs, rows }] of streams.entries()) {
+    const known = new Set<string>();
+    for (const { timeMs, domain } of rows) {
+      if (timeMs >= fromMs - 31 * DAY_MS && timeMs < fromMs - DAY_MS) known.add(domain);
+    }
     const line = JSON.stringify({
       stream: index,
       from: fromMs,
-      rows: rows.map(({ timeMs, key, domain, source }) => [timeMs, key, domain, source]),
+      known: [...known],
+      // No rule looks back further.
+      rows: rows
+        .filter((row) => row.timeMs >= fromMs - LEAD_MS)
+        .map(({ timeMs, key, domain, source }) => [timeMs, key, domain, source]),
     });
     if (!child.stdin.write(`${line}\n`)) await new Promise((resolve) => child.stdin.once('drain', resolve));
   }

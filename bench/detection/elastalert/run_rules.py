@@ -1,11 +1,12 @@
 """Runs ElastAlert2's own rule classes over streams of rows.
 
-Standard input: one JSON object a line: {"stream": n, "from": ms, "rows": [[ms, key, domain, source], ...]},
-rows in order of time. Standard output: one line for each stream and rule:
+Standard input: one JSON object a line: {"stream": n, "from": ms, "known": [domain, ...], "rows": [[ms, key, domain, source], ...]},
+rows in order of time, the sender domains that were known a day before "from". Standard output: one line for each stream and rule:
 {"stream": n, "rule": id, "parameter": p, "matches": [[ms, key], ...]}, matches from "from" on, less a day.
 
-Rows are handed over as ElastAlert does: in batches of one minute (run_every), with a garbage collection after
-each batch that has rows, and once an hour of silence, so that windows empty while nothing comes.
+Rows are handed over as ElastAlert does: in batches of one minute (run_every). It collects garbage with every
+batch; here that happens every half hour of rows, and twice in a longer silence, which empties its windows
+as well and takes minutes instead of hours.
 """
 
 import datetime
@@ -25,7 +26,7 @@ TIMESTAMP = '@timestamp'
 
 
 class NewTerms(ruletypes.NewTermsRule):
-    """Terms of the first 30 days of history are what its query of Elasticsearch would have found."""
+    """Terms of the 30 days before are handed over: what its query of Elasticsearch would have found."""
 
     def get_all_terms(self, args):
         for field in self.fields:
@@ -52,14 +53,15 @@ def rules():
             options({'cardinality_field': 'domain', 'max_cardinality': int(20 * n), 'timeframe': hours(1),
                      'query_key': 'key'}))))
     for height in (2, 3, 6):
-        for new_data in (False, True):
-            name = 'spike, 1 h' + (', alert_on_new_data' if new_data else '')
-            found.append((name, height, lambda known, h=height, n=new_data: ruletypes.SpikeRule(
-                options({'timeframe': hours(1), 'spike_height': h, 'spike_type': 'up', 'threshold_cur': 30,
-                         'query_key': 'key', 'alert_on_new_data': n}))))
-        found.append(('spike by sender domain, 1 h', height, lambda known, h=height: ruletypes.SpikeRule(
-            options({'timeframe': hours(1), 'spike_height': h, 'spike_type': 'up', 'threshold_cur': 15,
-                     'query_key': 'domain'}))))
+        found.append(('spike, 1 h', height, lambda known, h=height: ruletypes.SpikeRule(
+            options({'timeframe': hours(1), 'spike_height': h, 'spike_type': 'up', 'threshold_cur': 30,
+                     'query_key': 'key'}))))
+    found.append(('spike, 1 h, alert_on_new_data', 3, lambda known: ruletypes.SpikeRule(
+        options({'timeframe': hours(1), 'spike_height': 3, 'spike_type': 'up', 'threshold_cur': 30,
+                 'query_key': 'key', 'alert_on_new_data': True}))))
+    found.append(('spike by sender domain, 1 h', 3, lambda known: ruletypes.SpikeRule(
+        options({'timeframe': hours(1), 'spike_height': 3, 'spike_type': 'up', 'threshold_cur': 15,
+                 'query_key': 'domain'}))))
     found.append(('new sender domain', 1, lambda known: NewTerms(options({'fields': ['domain']}), known)))
     return found
 
@@ -72,7 +74,7 @@ def run(rule, rows):
     matches = []
     batch = []
     batch_minute = None
-    collected_ms = None
+    collected_ms = rows[0][0] if rows else 0
 
     def take_matches(now_ms):
         # A spike names the first event of its window; a person is told when the batch is looked at.
@@ -89,10 +91,8 @@ def run(rule, rows):
     def flush():
         if not batch:
             return
-        rule.add_data([dict(event) for event, _ in batch])
-        last_ms = batch[-1][1]
-        take_matches(last_ms)
-        collect(last_ms)
+        rule.add_data([event for event, _ in batch])
+        take_matches(batch[-1][1])
         batch.clear()
 
     for ms, key, domain, source in rows:
@@ -101,9 +101,11 @@ def run(rule, rows):
             flush()
             batch_minute = minute
             # Two empty hours empty every window.
-            if collected_ms is not None and ms - collected_ms > 2 * HOUR_MS:
+            if ms - collected_ms > 2 * HOUR_MS:
                 collect(collected_ms + HOUR_MS)
-                collect(ms - HOUR_MS)
+                collect(ms - HOUR_MS // 2)
+            elif ms - collected_ms > HOUR_MS // 2:
+                collect(ms)
         batch.append(({TIMESTAMP: time_of(ms), 'key': key, 'domain': domain, 'source': source}, ms))
     flush()
     return matches
@@ -113,14 +115,13 @@ def main():
     made = rules()
     for line in sys.stdin:
         task = json.loads(line)
-        rows = task['rows']
-        history_end = max(rows[0][0] + DAY_MS, task['from'] - DAY_MS) if rows else 0
-        known = {row[2] for row in rows if row[0] < history_end}
         for name, parameter, make in made:
-            fed = rows
+            fed = task['rows']
+            if 'sender domain' in name:
+                fed = [row for row in fed if row[1] == 'unregistered']
             if name == 'new sender domain':
-                fed = [row for row in rows if row[0] >= history_end]
-            matches = [match for match in run(make(known), fed) if match[0] >= task['from'] - DAY_MS]
+                fed = [row for row in fed if row[0] >= task['from'] - DAY_MS]
+            matches = [match for match in run(make(task['known']), fed) if match[0] >= task['from'] - DAY_MS]
             print(json.dumps({'stream': task['stream'], 'rule': name, 'parameter': parameter, 'matches': matches}),
                   flush=True)
 

@@ -110,19 +110,22 @@ function burst(id: string, times: number, when: RelayOptions['when'], bounds: Re
 }
 
 /** A8 and A9 are promised from the second day on. */
-function perHour(id: string, recipientsPerHour: number): Scenario {
+function perHour(id: string, recipientsPerHour: number, leakPromised = true): Scenario {
   return relay({
     id,
     title: `${recipientsPerHour.toLocaleString('en')} an hour for 3 h, any hour from the second day on`,
     fromDay: 1,
     hours: 3,
     volume: () => ({ hours: 3, recipientsPerHour }),
-    bounds: (pool) => ({
-      ...NAMING,
-      leakMedian: { gate: isLarge(pool) ? 25 : 15, goal: 8 },
-      leakP95: { gate: isLarge(pool) ? 80 : 25, goal: 12 },
-      limitShare: { gate: 0.002, goal: 0.0005 },
-    }),
+    bounds: (pool) =>
+      leakPromised
+        ? {
+            ...NAMING,
+            leakMedian: { gate: isLarge(pool) ? 25 : 15, goal: 8 },
+            leakP95: { gate: isLarge(pool) ? 80 : 25, goal: 12 },
+            limitShare: { gate: 0.002, goal: 0.0005 },
+          }
+        : NAMING,
   });
 }
 
@@ -155,7 +158,7 @@ export const RELAY_SCENARIOS: Scenario[] = [
   burst('A7', 30, 'night', () => NAMING),
   perHour('A8', 200),
   perHour('A9', 1000),
-  perHour('A10', 5000),
+  perHour('A10', 5000, false),
   relay({
     id: 'A11',
     title: "Ramp that doubles daily for 9 days, from a fifth of a day's unregistered mail",

@@ -33,6 +33,7 @@ export class Waits {
   readonly #random: () => number;
   readonly #sleep: (durationMs: number, signal?: AbortSignal) => Promise<void>;
   #waiting = 0;
+  #isTold = false;
 
   constructor(options: WaitOptions) {
     this.now = options.now ?? Date.now;
@@ -45,8 +46,12 @@ export class Waits {
   async with<Result>(operation: (patience: Patience) => Promise<Result>): Promise<Result> {
     const patience = new Patience(this);
     try {
-      return await operation(patience);
+      const result = await operation(patience);
+      patience.over();
+      this.#goesOn();
+      return result;
     } finally {
+      // What was given up says nothing of the server.
       patience.over();
     }
   }
@@ -57,7 +62,12 @@ export class Waits {
 
   end(): void {
     this.#waiting -= 1;
-    if (this.#waiting === 0) this.#onTrouble(null);
+  }
+
+  #goesOn(): void {
+    if (this.#waiting > 0 || !this.#isTold) return;
+    this.#isTold = false;
+    this.#onTrouble(null);
   }
 
   /**
@@ -67,6 +77,7 @@ export class Waits {
   async pause(attempt: number, trouble: Omit<StoreTrouble, 'retryInMs'>, signal?: AbortSignal): Promise<void> {
     const bound = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 16));
     const retryInMs = Math.round(bound * this.#random());
+    this.#isTold = true;
     this.#onTrouble({ ...trouble, retryInMs });
     try {
       await this.#sleep(retryInMs, signal);

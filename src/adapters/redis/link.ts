@@ -15,6 +15,7 @@ export class RedisLink {
   /** For messages: without user and password. */
   readonly place: string;
   readonly #create: () => Redis;
+  readonly #db: number;
   readonly #options: RedisOptions;
   readonly #closing = new AbortController();
   #client: Promise<Redis> | null = null;
@@ -24,6 +25,7 @@ export class RedisLink {
     const address = redisAddress(settings);
     const answerTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
     this.place = redisPlace(settings);
+    this.#db = address.db;
     this.#options = options;
     // The client neither queues, resends nor reconnects by itself: it would send again what may have been done.
     this.#create = () =>
@@ -106,6 +108,8 @@ export class RedisLink {
     this.#closing.signal.addEventListener('abort', abort);
     try {
       await client.connect();
+      // The client selects it too, and goes on in database 0 where there is none of that number.
+      if (this.#db !== 0) await client.select(this.#db);
       client.once('end', () => this.#forget(client));
       return client;
     } catch (error) {

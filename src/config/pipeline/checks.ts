@@ -11,7 +11,7 @@ type Section = 'inputs' | 'log' | 'state' | 'outputs' | 'jobs' | 'archive' | 'de
 
 /** Sections by role; the others, and `telemetry` and `cases`, may stand in every pipeline. */
 const SECTIONS: Record<Role, { needs: readonly Section[]; takes: readonly Section[] }> = {
-  embedded: { needs: ['inputs', 'state', 'outputs'], takes: ['archive', 'detection'] },
+  embedded: { needs: ['inputs', 'state', 'outputs', 'archive'], takes: ['detection'] },
   ingest: { needs: ['inputs', 'log'], takes: ['state', 'jobs', 'archive'] },
   detect: { needs: ['log', 'state', 'outputs'], takes: ['jobs', 'detection'] },
   jobs: { needs: ['jobs', 'log', 'outputs', 'archive'], takes: ['state', 'detection'] },
@@ -30,6 +30,7 @@ export function crossProblems(checked: CheckedFile): PipelineProblem[] {
   return [
     ...sectionProblems(checked),
     ...choiceProblems(checked),
+    ...archiveProblems(checked),
     ...tenantProblems(checked),
     ...folderProblems(checked),
     ...serverProblems(checked),
@@ -79,6 +80,12 @@ function choiceProblems({ file, data }: CheckedFile): PipelineProblem[] {
     problems.push(file.problem(['inputs', 'kafka'], 'the embedded role reads a folder; the role ingest reads Kafka'));
   }
   return problems;
+}
+
+function archiveProblems({ file, data }: CheckedFile): PipelineProblem[] {
+  if (data.role !== 'ingest' || data.archive !== undefined) return [];
+  const what = 'without archive no rescan sees what this pipeline reads: rows that come too late stay uncounted';
+  return [file.problem(['role'], what, { severity: 'warning' })];
 }
 
 function tenantProblems({ file, data, tenants }: CheckedFile): PipelineProblem[] {

@@ -11,8 +11,13 @@ import type { Family, IncidentDocument } from '../incident-document.ts';
 import type { Incident } from '../walk/incident.ts';
 import { alertsOf, type IncidentTurns, retractedDocument, retraction, turnsOf } from './alerts.ts';
 
-/** A growing incident is written at notifications and at most this often. */
+/**
+ * A growing incident is written at notifications and at most this often: where it has grown by a tenth, where it has
+ * stopped growing for as long, or where it has waited for ten times as long.
+ */
 const GROWTH_EVERY_MS = MINUTE_MS;
+const GROWTH_FACTOR = 1.1;
+const LONGEST_WAIT_MS = 10 * MINUTE_MS;
 /** Pairs, from start to detection, by which an incident is known again. */
 const KNOWN_PAIRS = 64;
 /**
@@ -60,6 +65,8 @@ export class Publication {
   readonly #adopted = new Map<string, string>();
   /** Ids whose rows changed since they were written. */
   readonly #dirty = new Set<string>();
+  /** Of those that wait: their recipients when they grew last, and when that was. */
+  readonly #growing = new Map<string, { recipients: number; atMs: number }>();
   /** Entries of incidents detected before this are to be let go once the incidents are gone; infinite for none. */
   #letGoBeforeMs = Number.NEGATIVE_INFINITY;
 
@@ -107,12 +114,25 @@ export class Publication {
       if (isTouched || entry === undefined || entry.mark !== mark) this.#dirty.add(id);
       if (!this.#dirty.has(id)) continue;
       const isNotable = entry === undefined || entry.retracted || entry.mark !== mark;
-      if (!isNotable && !isLast && nowMs < Math.min(entry.writtenMs, nowMs) + GROWTH_EVERY_MS) continue;
+      if (!isNotable && !isLast && !this.#isDue(entry, incident.totals.recipients, nowMs)) continue;
       this.#dirty.delete(id);
+      this.#growing.delete(id);
       writes.push(...this.#publish(id, incident, mark, describe(id), nowMs));
     }
     this.#letGo(current);
     return writes;
+  }
+
+  /** Whether what waits is worth a write now. */
+  #isDue({ id, writtenMs, document }: Entry, recipients: number, nowMs: number): boolean {
+    const known = this.#growing.get(id);
+    const grewMs = known?.recipients === recipients ? known.atMs : nowMs;
+    this.#growing.set(id, { recipients, atMs: grewMs });
+    // A clock that was ahead when it was written is no reason to wait for it.
+    const waitedMs = writtenMs > nowMs ? LONGEST_WAIT_MS : nowMs - writtenMs;
+    if (waitedMs < GROWTH_EVERY_MS) return false;
+    const written = document?.relaywatch.incident.recipients ?? 0;
+    return recipients >= written * GROWTH_FACTOR || nowMs - grewMs >= GROWTH_EVERY_MS || waitedMs >= LONGEST_WAIT_MS;
   }
 
   /** Settings changed: what was published under the old ones is not taken back, it ends. */
@@ -187,6 +207,7 @@ export class Publication {
       if (held.has(id) || detectedMs >= this.#letGoBeforeMs - (document === null ? 0 : KEPT_MS)) continue;
       this.#entries.delete(id);
       this.#dirty.delete(id);
+      this.#growing.delete(id);
     }
     this.#letGoBeforeMs = Number.NEGATIVE_INFINITY;
   }
@@ -197,6 +218,8 @@ export class Publication {
     const isBack = known?.retracted ?? false;
     if (known !== undefined && !isBack && known.hash === hash) {
       known.mark = mark;
+      // What is written is what there is, as of now.
+      known.writtenMs = nowMs;
       return [];
     }
     const { reopened_count: reopenedCount } = document.relaywatch.incident;
@@ -283,6 +306,7 @@ export class Publication {
     entry.writtenMs = nowMs;
     entry.document = document;
     this.#dirty.delete(entry.id);
+    this.#growing.delete(entry.id);
     return [this.#write(document, mergedInto), retraction(document, entry.openings, nowMs)];
   }
 

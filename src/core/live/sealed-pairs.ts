@@ -1,10 +1,14 @@
 /**
  * What is remembered of pairs whose day is sealed: enough to tell a copy that says nothing new from a
  * row that came too late. Pairs are known by 64 bits of their hash.
+ *
+ * Ten days of a large tenant are millions of pairs, which are saved with every seal. So they lie side by side in
+ * columns, 16 bytes a pair, those with the same first bits of their hash together; only what came since the seal
+ * is in a table of its own.
  */
 
 import { DAY_MS } from '../calendar.ts';
-import { HashTable, type HashTableState } from '../hash-table.ts';
+import { HashTable } from '../hash-table.ts';
 import { countStatuses, type ObservationKind } from '../identity.ts';
 import {
   CONNECTOR,
@@ -47,19 +51,48 @@ const UNKNOWN: SealedObservation = {
   knownMs: Number.POSITIVE_INFINITY,
 };
 
+/** Columns of all pairs. Valid until the next row. */
+export interface SealedPairsState {
+  /** High words of the hashes, each but the first combined with the one before (xor): neighbours are alike. */
+  his: Uint32Array;
+  los: Uint32Array;
+  values: Float64Array;
+}
+
+/** Pairs of a bucket on average, so that one is found with few looks and buckets cost little beside pairs. */
+const BUCKET_PAIRS = 4;
+
 export class SealedPairs {
-  readonly #pairs = new HashTable();
+  #his = new Uint32Array(0);
+  #los: Uint32Array = new Uint32Array(0);
+  #values: Float64Array = new Float64Array(0);
+  /** Where the pairs of each bucket begin, and at the end their number. */
+  #starts = new Uint32Array(2);
+  /** A hash belongs into the bucket `hi >>> #shift`; with 32, which shifts nothing, there is one bucket only. */
+  #shift = 32;
+  #recent = new HashTable();
+
+  /** Pairs that are remembered. */
+  get size(): number {
+    return this.#his.length + this.#recent.size;
+  }
 
   /** Remembers the merged record at `words[base]`. */
   remember(words: Uint32Array, base: number, timeMs: number): void {
-    this.#pairs.set(pairLo(words, base), pairHi(words, base), timeMs * STEPS + statusesOf(words, base));
+    const lo = pairLo(words, base);
+    const hi = pairHi(words, base);
+    const value = timeMs * STEPS + statusesOf(words, base);
+    const place = this.#find(lo, hi);
+    if (place < 0) this.#recent.set(lo, hi, value);
+    else this.#values[place] = value;
   }
 
   /** Compares an observation with what is remembered, and remembers what it adds. */
   observe(words: Uint32Array, base: number, timeMs: number): SealedObservation {
     const lo = pairLo(words, base);
     const hi = pairHi(words, base);
-    const known = this.#pairs.get(lo, hi);
+    const place = this.#find(lo, hi);
+    const known = place < 0 ? this.#recent.get(lo, hi) : this.#values[place];
     if (known === undefined) return UNKNOWN;
     const statuses = statusesOf(words, base);
     const knownStatuses = known % STEPS;
@@ -69,24 +102,99 @@ export class SealedPairs {
     const isFolded = statuses >= SEEN_STEPS && knownStatuses >= SEEN_STEPS;
     const updates = countStatuses(observed(merged)) - countStatuses(observed(knownStatuses));
     const isNew = timeMs < knownMs || highest(merged) !== highest(knownStatuses) || updates > 0;
-    if (timeMs < knownMs || merged !== knownStatuses)
-      this.#pairs.set(lo, hi, Math.min(knownMs, timeMs) * STEPS + merged);
+    if (timeMs < knownMs || merged !== knownStatuses) {
+      const value = Math.min(knownMs, timeMs) * STEPS + merged;
+      if (place < 0) this.#recent.set(lo, hi, value);
+      else this.#values[place] = value;
+    }
     return { answer: isFolded ? 'folded' : 'duplicate', updates, isNew, knownMs };
   }
 
   /** Forgets pairs whose day was sealed more than ten days before `sealedMs`. */
   forgetBefore(sealedMs: number): void {
-    const oldest = (sealedMs - REMEMBERED_MS) * STEPS;
-    this.#pairs.prune(oldest);
+    this.#rebuild((sealedMs - REMEMBERED_MS) * STEPS);
   }
 
-  save(): HashTableState {
-    return this.#pairs.save();
+  save(): SealedPairsState {
+    if (this.#recent.size > 0) this.#rebuild(Number.NEGATIVE_INFINITY);
+    const his = this.#his.slice();
+    for (let place = his.length - 1; place > 0; place--) his[place] ^= his[place - 1];
+    return { his, los: this.#los, values: this.#values };
   }
 
-  load(state: Readonly<HashTableState>): void {
-    this.#pairs.load(state);
+  /** Goes on from a saved state, whose columns are its own from now on. */
+  load({ his, los, values }: Readonly<SealedPairsState>): void {
+    const known = his.slice();
+    for (let place = 1; place < known.length; place++) known[place] ^= known[place - 1];
+    this.#his = known;
+    this.#los = los;
+    this.#values = values;
+    this.#recent = new HashTable();
+    this.#shift = shiftFor(known.length);
+    this.#starts = new Uint32Array(bucketsOf(this.#shift) + 1);
+    for (const hi of known) this.#starts[bucketOf(hi, this.#shift) + 1]++;
+    for (let bucket = 1; bucket < this.#starts.length; bucket++) this.#starts[bucket] += this.#starts[bucket - 1];
   }
+
+  /** The place of a pair in the columns; -1 where it has none. */
+  #find(lo: number, hi: number): number {
+    const bucket = bucketOf(hi, this.#shift);
+    const end = this.#starts[bucket + 1];
+    for (let place = this.#starts[bucket]; place < end; place++) {
+      if (this.#his[place] === hi && this.#los[place] === lo) return place;
+    }
+    return -1;
+  }
+
+  /** Makes columns of everything whose value is not below `least`. */
+  #rebuild(least: number): void {
+    const { size } = this;
+    const shift = shiftFor(size);
+    const starts = new Uint32Array(bucketsOf(shift) + 1);
+    this.#forEach((_lo, hi, value) => {
+      if (value >= least) starts[bucketOf(hi, shift) + 1]++;
+    });
+    for (let bucket = 1; bucket < starts.length; bucket++) starts[bucket] += starts[bucket - 1];
+    const kept = starts[starts.length - 1];
+    const his = new Uint32Array(kept);
+    const los = new Uint32Array(kept);
+    const values = new Float64Array(kept);
+    const next = starts.slice();
+    this.#forEach((lo, hi, value) => {
+      if (value < least) return;
+      const place = next[bucketOf(hi, shift)]++;
+      his[place] = hi;
+      los[place] = lo;
+      values[place] = value;
+    });
+    this.#his = his;
+    this.#los = los;
+    this.#values = values;
+    this.#starts = starts;
+    this.#shift = shift;
+    this.#recent = new HashTable();
+  }
+
+  #forEach(visit: (lo: number, hi: number, value: number) => void): void {
+    const values = this.#values;
+    for (let place = 0; place < values.length; place++) visit(this.#los[place], this.#his[place], values[place]);
+    this.#recent.forEach(visit);
+  }
+}
+
+/** How far hashes of so many pairs are shifted: as many buckets as make a few pairs each. */
+function shiftFor(pairs: number): number {
+  let shift = 32;
+  for (let filled = BUCKET_PAIRS; filled < pairs && shift > 8; filled *= 2) shift--;
+  return shift;
+}
+
+function bucketsOf(shift: number): number {
+  return 1 << (32 - shift);
+}
+
+function bucketOf(hi: number, shift: number): number {
+  return shift === 32 ? 0 : hi >>> shift;
 }
 
 /** Of a record: the statuses seen, and 256 times one more than the status of its event rows, 0 where it has none. */

@@ -10,6 +10,7 @@ import type { PairText, TextSource } from '../../core/ports.ts';
 import { MAX_FILES, positionFile, positionOffset } from '../../core/record.ts';
 import type { StatePlace } from '../../core/walk/state-places.ts';
 import { layoutOfEnvelope } from '../ingest/envelope-records.ts';
+import type { FileLayout } from '../inputs/layout.ts';
 import { createTextSource } from '../inputs/text-source.ts';
 
 /** Envelopes kept decompressed: evidence of an incident stands in few of them. */
@@ -19,7 +20,9 @@ const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 const LOST_TEXT = { messageTraceId: '', messageId: '', sender: '', recipient: '', subject: '', length: 0 };
 
 interface StoredEnvelope {
-  header: RowsHeader;
+  layout: FileLayout;
+  /** Offset of the payload in its export. */
+  offset: number;
   compressed: Uint8Array;
   length: number;
   /** Offset in the log. */
@@ -48,25 +51,18 @@ export class EnvelopeStore implements TextSource {
 
   constructor(hashKey: string, chosen: ChosenTexts) {
     this.#chosen = chosen;
-    this.#rows = createTextSource(
-      hashKey,
-      (file) => {
-        const envelope = this.#envelopes.get(file);
-        return envelope === undefined ? null : layoutOfEnvelope(envelope.header.layout);
+    this.#rows = createTextSource(hashKey, (file) => this.#envelopes.get(file)?.layout ?? null, {
+      size: (file) => {
+        const envelope = this.#envelope(file);
+        return envelope.offset + envelope.length;
       },
-      {
-        size: (file) => {
-          const { header, length } = this.#envelope(file);
-          return header.offset + length;
-        },
-        read: (file, offset, bytes) => {
-          const from = offset - this.#envelope(file).header.offset;
-          const part = this.#open(file).subarray(from, from + bytes.length);
-          bytes.set(part);
-          return part.length;
-        },
+      read: (file, offset, bytes) => {
+        const from = offset - this.#envelope(file).offset;
+        const part = this.#open(file).subarray(from, from + bytes.length);
+        bytes.set(part);
+        return part.length;
       },
-    );
+    });
   }
 
   /** Number of envelopes kept. */
@@ -86,6 +82,7 @@ export class EnvelopeStore implements TextSource {
    * Keeps an envelope and gives it the file number for its records. `compressed` is its payload as the log has it,
    * which is compressed here where the log says nothing. `latestMs` is the latest event time among its rows
    * where a saved state knows it; else it is to be noted.
+   * @throws RelaywatchError `envelope_layout` for a layout that this version does not know.
    */
   add(
     header: RowsHeader,
@@ -93,14 +90,16 @@ export class EnvelopeStore implements TextSource {
     compressed: Uint8Array,
     logOffset: number,
   ): { number: number; latestMs: number | null } {
+    const layout = layoutOfEnvelope(header.layout);
     const reserved = this.#reserved.get(logOffset);
     const number = reserved?.number ?? this.#freeNumber();
     this.#reserved.delete(logOffset);
     this.#taken.add(number);
     this.#envelopes.set(number, {
-      header,
-      // A copy: what came may be a part of something much larger.
-      compressed: compressed.length > 0 ? new Uint8Array(compressed) : zstdCompressSync(payload, COMPRESSION),
+      layout,
+      offset: header.offset,
+      // A copy: what came, or what zlib gives, may be a part of something much larger.
+      compressed: new Uint8Array(compressed.length > 0 ? compressed : zstdCompressSync(payload, COMPRESSION)),
       length: payload.length,
       logOffset,
       latestMs: reserved?.latestMs ?? 0,

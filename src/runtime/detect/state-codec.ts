@@ -6,7 +6,7 @@ import { RelaywatchError } from '../../core/outcome.ts';
 import type { TenantBase } from './tenant-detector.ts';
 
 /** A state of another schema is not read: the walk it belongs to counts differently. */
-const STATE_SCHEMA = 2;
+const STATE_SCHEMA = 3;
 const COMPRESSION = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 export function encodeBase(base: TenantBase): Uint8Array {

@@ -30,6 +30,7 @@ import { canonicalColumn } from '../../formats/format.ts';
 import { createJsonReader } from '../../readers/json.ts';
 import { recordMembers, valueNames } from '../../readers/json-members.ts';
 import { MAX_RECORD_BYTES } from '../../readers/reader.ts';
+import type { RecordArchive } from './record-archive.ts';
 import { layoutOfRefused, RecordLayouts } from './record-layouts.ts';
 
 export interface RecordIngestOptions {
@@ -40,6 +41,8 @@ export interface RecordIngestOptions {
   /** For dates that a record leaves open. */
   dateOrder: DateOrder | null;
   sink: EnvelopeSink;
+  /** Keeps the records for rescans. */
+  archive?: Pick<RecordArchive, 'add' | 'look'>;
   /** Wall time in milliseconds. */
   now: () => number;
   /** Envelopes of a partition that is read as it grows are at least so far apart, milliseconds; 200 by default. */
@@ -107,7 +110,7 @@ export class RecordIngest implements RecordHandler {
   }
 
   async messages(partition: number, messages: readonly RecordMessage[], end: number): Promise<RecordPlace> {
-    const { now, sink, observer, lingerMs = LINGER_MS } = this.#options;
+    const { now, sink, archive, observer, lingerMs = LINGER_MS } = this.#options;
     const owned = this.#partitions.get(partition) as Owned;
     owned.isIdle = false;
     const next = messages[messages.length - 1].offset + 1;
@@ -117,7 +120,12 @@ export class RecordIngest implements RecordHandler {
     const batch = new RecordBatch(this.#options, this.#layouts, partition, owned.growth);
     for (const message of messages) batch.take(message);
     batch.close();
+    for (const { header, payload } of batch.envelopes) {
+      if (header.kind !== 'rows' || header.refusal !== undefined) continue;
+      await archive?.add(partition, header.layout.format, payload);
+    }
     if (batch.envelopes.length > 0) await sink.send(batch.envelopes, this.#stop.signal);
+    await archive?.look();
     owned.growth = batch.growth;
     owned.sentMs = now();
     observer?.sent(batch.sent, batch.refused, batch.others);
@@ -135,6 +143,7 @@ export class RecordIngest implements RecordHandler {
   async idle(partition: number): Promise<void> {
     const owned = this.#partitions.get(partition);
     if (owned !== undefined) owned.isIdle = true;
+    await this.#options.archive?.look();
   }
 
   async revoked(partition: number): Promise<void> {

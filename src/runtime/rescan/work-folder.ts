@@ -11,6 +11,7 @@ const WORK_FOLDER = /^\.rescan-([0-9a-f]{8})-(\d+)-\w+$/;
 /** A folder of another machine counts as left behind after this time: no rescan takes so long. */
 const LEFT_AFTER_MS = 86_400_000;
 
+/** Names of what a process leaves on a disk begin with the machine and the process, so that another knows whose it was. */
 const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 /** Folders of rescans that run in this process. */
 const used = new Set<string>();
@@ -19,7 +20,7 @@ const used = new Set<string>();
 export async function withWorkFolder<T>(parent: string, work: (folder: string) => Promise<T>): Promise<T> {
   await makeFolder(parent);
   await removeLeftFolders(parent);
-  const folder = await mkdtemp(path.join(parent, `.rescan-${machine}-${process.pid}-`));
+  const folder = await mkdtemp(path.join(parent, `.rescan-${processMark()}-`));
   used.add(folder);
   try {
     return await work(folder);
@@ -35,22 +36,31 @@ async function removeLeftFolders(parent: string): Promise<void> {
     if (match === null) continue;
     const folder = path.join(parent, name);
     const [, owner, pid] = match;
-    const isLeft = owner === machine ? !isUsed(folder, Number(pid)) : await isOld(folder);
-    if (isLeft) await rm(folder, { recursive: true, force: true });
+    if (!used.has(folder) && (await isLeftBehind(folder, owner, Number(pid), LEFT_AFTER_MS)))
+      await rm(folder, { recursive: true, force: true });
   }
 }
 
-function isUsed(folder: string, pid: number): boolean {
-  if (pid === process.pid) return used.has(folder);
+/** `MACHINE-PROCESS`, of this process. */
+export function processMark(): string {
+  return `${machine}-${process.pid}`;
+}
+
+/**
+ * Whether nobody uses a file or folder any more: the process that made it has ended, or it is of another machine and
+ * did not change for `afterMs`. What this process uses is for the caller to know.
+ */
+export async function isLeftBehind(file: string, owner: string, pid: number, afterMs: number): Promise<boolean> {
+  if (owner === machine) return pid === process.pid || !isRunning(pid);
+  const status = await stat(file).catch(() => null);
+  return status !== null && Date.now() - status.mtimeMs > afterMs;
+}
+
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-async function isOld(folder: string): Promise<boolean> {
-  const status = await stat(folder).catch(() => null);
-  return status !== null && Date.now() - status.mtimeMs > LEFT_AFTER_MS;
 }

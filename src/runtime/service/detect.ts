@@ -3,14 +3,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DAY_MS, dayOf } from '../../core/calendar.ts';
 import type { JobQueue } from '../../core/jobs.ts';
+import { RelaywatchError } from '../../core/outcome.ts';
 import { DetectWorker } from '../detect/detect-worker.ts';
 import { lateRowsFinding } from '../detect/findings.ts';
 import { DETECTOR } from '../telemetry/telemetry.ts';
-import { openCheckpoints, openDeadLetters, openJobs, openOutputs, openSource, profilesOf } from './components.ts';
+import {
+  logOf,
+  openCheckpoints,
+  openDeadLetters,
+  openJobs,
+  openOutputs,
+  openSource,
+  profilesOf,
+} from './components.ts';
 import { homePartitions } from './home-partitions.ts';
 import { patiently, type Service, STOP_PATIENCE_MS, troubleReporter, waitingPart, workWithOutputs } from './service.ts';
-import { watchSpareMember } from './spare-member.ts';
 import { reportTenants } from './tenant-gauges.ts';
+import { watchSource } from './watch-source.ts';
 
 /** Entries that are not handed over for so long, although there are some, mean a worker that is stuck. */
 const STUCK_AFTER_MS = 300_000;
@@ -53,16 +62,35 @@ export const runDetect: Service = async ({ pipeline, telemetry, now, signal }) =
     onTrouble('jobs', null);
   }
   telemetry.watch(DETECTOR, STUCK_AFTER_MS);
-  telemetry.ready('kafka', true, 'consuming');
   const stopGauges = reportTenants(worker, telemetry);
-  const { handler, stop } = watchSpareMember(source, worker, () => telemetry.progress(DETECTOR));
+  const { group, brokers } = logOf(pipeline);
+  telemetry.ready('kafka', false, `joining the group ${group} at ${brokers.join(', ')}`);
+  let hasJoined = false;
+  const { handler, stop } = watchSource(source, worker, {
+    onFree: () => telemetry.progress(DETECTOR),
+    onReady: (isReady) => {
+      const detail = isReady ? 'consuming' : `Kafka (${brokers.join(', ')}) has given no sign of life for a while`;
+      // It was not ready before, so that nothing is said otherwise.
+      if (!isReady && !hasJoined) telemetry.log.warn(detail, { action: 'component_not_ready', component: 'kafka' });
+      hasJoined ||= isReady;
+      telemetry.ready('kafka', isReady, detail);
+    },
+  });
+  let hasGivenUp = false;
   try {
     await workWithOutputs(outputs, signal, (stop) => {
       stop.addEventListener('abort', () => {
-        sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => worker.abort());
+        sleep(STOP_PATIENCE_MS, undefined, { ref: false }).then(() => {
+          hasGivenUp = true;
+          worker.abort();
+          // What waits for Redis ends with the connection.
+          void checkpoints.close();
+        });
       });
       return source.run(handler, stop);
     });
+  } catch (error) {
+    if (!hasGivenUp || !(error instanceof RelaywatchError) || error.code !== 'redis_closed') throw error;
   } finally {
     stop();
     stopGauges();

@@ -4,7 +4,7 @@
  *
  * So a rescan may miss the last ten minutes of a growing export (up to an hour, until it counts as resting, where it
  * stopped growing in between), and its last row. `archiveGrowth` before a rescan leaves but the last row, in the
- * process that watches the folder. What was ingested from a topic is in no archive.
+ * process that watches the folder.
  */
 
 import { mkdir } from 'node:fs/promises';

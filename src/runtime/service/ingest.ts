@@ -8,6 +8,7 @@ import type { KafkaInput } from '../../config/pipeline/pipeline.ts';
 import type { EnvelopeSink } from '../../core/envelope-log.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import { RecordIngest, type RecordObserver } from '../ingest/kafka-records.ts';
+import { RecordArchive } from '../ingest/record-archive.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { openRecordSource, openSink } from './components.ts';
 import { openExportFolder } from './export-folder.ts';
@@ -99,9 +100,21 @@ async function ingestRecords(context: ServiceContext, input: KafkaInput, sink: E
   const { pipeline, telemetry, now, signal, once } = context;
   const profile = pipeline.tenants.find(({ key }) => key === input.tenant);
   const source = await openRecordSource(input, troubleReporter({ telemetry }));
+  const { tenant, topic } = input;
+  const archive =
+    pipeline.archive === null
+      ? null
+      : new RecordArchive({
+          archive: createArchive(pipeline.archive.path),
+          folder: pipeline.archive.path,
+          tenant,
+          topic,
+          now,
+        });
   const ingest = new RecordIngest({
-    topic: input.topic,
-    tenant: input.tenant,
+    topic,
+    tenant,
+    ...(archive === null ? {} : { archive }),
     tenantIds: (profile?.organizations ?? []).filter((one) => GUID.test(one)),
     dateOrder: profile?.dateOrder ?? null,
     sink,
@@ -128,6 +141,7 @@ async function ingestRecords(context: ServiceContext, input: KafkaInput, sink: E
   } finally {
     clearInterval(look);
     ingest.abort();
+    await archive?.close();
   }
 }
 

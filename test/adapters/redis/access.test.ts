@@ -90,6 +90,7 @@ describe('an error of Redis', () => {
     [reply('NOAUTH Authentication required.'), 'Correct user and password.'],
     [reply("NOPERM this user has no permissions to run the 'eval' command"), 'ACL SETUSER'],
     [reply("ERR unknown command 'EVAL'"), 'doctor'],
+    [reply('ERR DB index is out of range'), 'usually they are 0 to 15'],
     [coded('DEPTH_ZERO_SELF_SIGNED_CERT'), 'certificate'],
     [coded('ERR_TLS_CERT_ALTNAME_INVALID'), 'certificate'],
     [new TypeError('client.something is not a function'), 'doctor'],
@@ -97,6 +98,15 @@ describe('an error of Redis', () => {
     const refusal = redisRefusal(error, 'Redis at X');
     expect(refusal).toMatchObject({ code: 'redis_refused', message: `Redis at X refuses: ${error.message}` });
     expect(refusal?.hint).toContain(hint);
+  });
+
+  test('something else than Redis is called that', () => {
+    const error = new Error('Unknown RESP type 72 "H". Please report this.');
+    expect(redisRefusal(error, 'Redis at X')).toMatchObject({
+      code: 'redis_refused',
+      message: 'Redis at X does not speak the protocol of Redis',
+    });
+    expect(redisProblem(error)).toBe('what answers does not speak the protocol of Redis');
   });
 
   test('is told in one line', () => {

@@ -17,7 +17,11 @@ test('a good pipeline has no problem', async () => {
   const records = 'kafka: {brokers: ["127.0.0.1:9093"], topic: events, group: relaywatch, tenant: contoso}';
   const tenants = 'tenants: [{key: contoso, accepted_domains: [contoso.example]}]';
   const log = 'log: {kafka: {brokers: ["127.0.0.1:9092"]}}';
-  expect(await lines(`name: p\nrole: ingest\n${tenants}\ninputs: {${records}}\n${log}\n`)).toEqual([]);
+  const ingest = `name: p\nrole: ingest\n${tenants}\ninputs: {${records}}\n${log}\n`;
+  expect(await lines(`${ingest}archive: {path: archive}\n`)).toEqual([]);
+  expect(await lines(ingest)).toEqual([
+    expect.stringContaining('p.yaml:2:7: warning: role: without archive no rescan'),
+  ]);
 });
 
 test('a problem has all that a program needs', async () => {
@@ -43,7 +47,7 @@ describe('one mistake, one line', () => {
     [
       'an unknown section',
       `${EMBEDDED}outptus: {}\n`,
-      'p.yaml:9:1: outptus: there is no such key (allowed: name, role',
+      'p.yaml:10:1: outptus: there is no such key (allowed: name, role',
     ],
     ['its nearest name', `${EMBEDDED}outptus: {}\n`, 'did you mean outputs?'],
     [
@@ -75,7 +79,7 @@ describe('one mistake, one line', () => {
     [
       'a number beyond its bound',
       `${EMBEDDED}telemetry: {port: 70000}\n`,
-      'p.yaml:9:19: telemetry.port: must be at most 65535',
+      'p.yaml:10:19: telemetry.port: must be at most 65535',
     ],
     [
       'a missing path',
@@ -92,7 +96,7 @@ describe('one mistake, one line', () => {
     [
       'a section of another role',
       `${EMBEDDED}log: {kafka: {brokers: ["127.0.0.1:9092"]}}\n`,
-      'p.yaml:9:1: log: the embedded role hands rows on within the process',
+      'p.yaml:10:1: log: the embedded role hands rows on within the process',
     ],
     [
       'a section that the role needs',
@@ -101,7 +105,7 @@ describe('one mistake, one line', () => {
     ],
     [
       'a folder without a memory',
-      `name: p\nrole: ingest\ntenants: [{key: contoso, accepted_domains: [contoso.example]}]\ninputs: {folder: {path: inbox, tenant: contoso}}\nlog: {kafka: {brokers: ["127.0.0.1:9092"]}}\n`,
+      `name: p\nrole: ingest\ntenants: [{key: contoso, accepted_domains: [contoso.example]}]\ninputs: {folder: {path: inbox, tenant: contoso}}\nlog: {kafka: {brokers: ["127.0.0.1:9092"]}}\narchive: {path: archive}\n`,
       'p.yaml:2:7: role: the role ingest needs state.folder, which remembers',
     ],
     [
@@ -175,7 +179,7 @@ describe('one mistake, one line', () => {
     [
       'tenant files that are not there',
       `${EMBEDDED}tenant_files: tenants/*.yaml\n`,
-      'p.yaml:9:15: tenant_files: there is no file tenants/*.yaml',
+      'p.yaml:10:15: tenant_files: there is no file tenants/*.yaml',
     ],
     [
       'folders in each other',
@@ -236,7 +240,7 @@ describe('one mistake, one line', () => {
     [
       'a case of nobody',
       `${EMBEDDED}cases: [{name: a, tenant: b, rows: x, expect: {incidents: []}}]\n`,
-      'p.yaml:9:27: cases[0].tenant: there is no tenant b',
+      'p.yaml:10:27: cases[0].tenant: there is no tenant b',
     ],
     [
       'a case without rows',
@@ -253,7 +257,7 @@ describe('one mistake, one line', () => {
       embedded('path: inbox', `path: "\${in box}"`),
       `has a reference that is none \${in box}`,
     ],
-    ['a key twice', `${EMBEDDED}name: again\n`, 'p.yaml:9:1: name: this key stands twice'],
+    ['a key twice', `${EMBEDDED}name: again\n`, 'p.yaml:10:1: name: this key stands twice'],
     ['a file that is empty', '', 'p.yaml:1:1: must be a section with keys'],
   ];
   test.each(cases)('%s', async (_, text, expected) => {

@@ -35,7 +35,7 @@ test('what is left out has its default, and paths are absolute', async () => {
     state: { kind: 'folder', path: at('state') },
     outputs: { kind: 'folder', path: at('findings') },
     jobs: null,
-    archive: null,
+    archive: { path: at('archive') },
     telemetry: null,
     detection: { evidenceRows: 10, silentAfterMs: 6 * 3_600_000 },
     cases: [],
@@ -140,7 +140,7 @@ describe('the environment', () => {
   test('that lacks a number is named too, unless only the cases are wanted', async () => {
     const withPort = `${EMBEDDED}telemetry: {port: "\${PORT}"}\n`;
     await expect(loadText(withPort)).rejects.toMatchObject({
-      hint: expect.stringMatching(/\np\.yaml:9:19: the environment has no PORT/),
+      hint: expect.stringMatching(/\np\.yaml:10:19: the environment has no PORT/),
     });
     expect((await lintText(withPort)).problems).toEqual([]);
     const { cases, detection } = await loadCases('p.yaml', surroundings({ 'p.yaml': withPort }));

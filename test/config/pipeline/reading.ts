@@ -33,6 +33,7 @@ role: embedded${TENANT}
 inputs: {folder: {path: inbox, tenant: contoso}}
 state: {folder: {path: state}}
 outputs: {folder: {path: findings}}
+archive: {path: archive}
 `;
 
 export const DETECT = `name: there

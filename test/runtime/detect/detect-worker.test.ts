@@ -170,6 +170,14 @@ class Subject {
     return await worker.idle(0, this.#generation);
   }
 
+  /** Nothing comes for more than a minute. */
+  async quiet(): Promise<void> {
+    for (let minute = 0; minute < 2; minute++) {
+      this.clockMs += 60_000;
+      await this.idle();
+    }
+  }
+
   incidents(): IncidentDocument[] {
     return [...this.outputs.documents.of('incident').values()]
       .map((stored) => {
@@ -214,9 +222,8 @@ describe('a detector worker', () => {
             subject.append([subject.log[Math.floor(random() * subject.log.length)].envelope as Envelope]);
         }
       }
-      // What grew within a minute waits for its end.
-      subject.clockMs += 60_000;
-      await subject.idle();
+      // What grew waits until it has not for a minute.
+      await subject.quiet();
       const open = subject.incidents().filter(({ relaywatch }) => relaywatch.incident.state !== 'retracted');
       expect(open, `seed ${seed + trial}`).toEqual(expected);
       expect(subject.late).toEqual([]);
@@ -260,8 +267,7 @@ describe('a detector worker', () => {
       subject.clockMs += 1000;
       most = Math.max(most, (await subject.worker()).tenants()[0]?.openPairs ?? 0);
     }
-    subject.clockMs += 60_000;
-    await subject.idle();
+    await subject.quiet();
     expect(most).toBeLessThan(6000);
     expect(subject.late).toEqual([]);
     expect(subject.incidents()).toEqual(expected);
@@ -336,9 +342,36 @@ describe('a detector worker', () => {
     await subject.idle();
     subject.kill();
     subject.append(last);
-    subject.clockMs += 60_000;
-    await subject.idle();
+    await subject.quiet();
     expect(subject.incidents()).toEqual(undisturbed.incidents());
+  });
+
+  it('writes an incident that grows a little seldom, and all of it once it has stopped', async () => {
+    const subject = new Subject();
+    let writes = 0;
+    subject.beforeDelivery = (delivered) => {
+      writes += delivered.filter(({ kind }) => kind === 'incident').length;
+    };
+    subject.append(await envelopesOf(traceCsv(relayRows(100), 1)));
+    await subject.idle();
+    await subject.quiet();
+    writes = 0;
+    const startMs = Date.UTC(2026, 4, 6, 10, 20);
+    for (let minute = 0; minute < 60; minute++) {
+      const received = new Date(startMs + minute * 60_000).toISOString().slice(0, 19);
+      subject.append(await envelopesOf(traceCsv([{ ...relayRows(1)[0], received }], 1000 + minute)));
+      subject.clockMs += 40_000;
+      await subject.idle();
+    }
+    expect(writes).toBeGreaterThan(4);
+    expect(writes).toBeLessThan(9);
+    await subject.quiet();
+    expect(subject.incidents()[0].relaywatch.incident.recipients).toBe(160);
+    writes = 0;
+    // Rows that are not of the incident change nothing of it.
+    subject.append(await envelopesOf(traceCsv([{ received: '2026-05-06T12:00:00' }], 2000)));
+    await subject.quiet();
+    expect(writes).toBe(0);
   });
 
   it('says that an incident is open again when late rows move its end, and says it when that passes too', async () => {
