@@ -45,6 +45,16 @@ export const SCAN_OPTIONS: readonly OptionText[] = [
     description: 'the connectors of the tenant: Get-InboundConnector and Get-OutboundConnector as JSON or CSV',
     example: 'connectors.json',
   },
+  {
+    flags: '--labels <FILE>',
+    description: 'verdicts about incidents, benign or abuse, as NDJSON: what is known is not told again',
+    example: 'labels.ndjson',
+  },
+  {
+    flags: '--allow <FILE>',
+    description: 'mail that is known and wanted, by domain, mailbox, connector or address, as YAML',
+    example: 'allow.yaml',
+  },
   { flags: '--tenant <NAME>', description: 'name of the tenant, such as contoso', example: 'contoso' },
   {
     flags: '--licenses <N>',
@@ -157,6 +167,8 @@ export function optionName(option: OptionText): string {
 export interface RawScanOptions {
   acceptedDomains?: string;
   connectors?: string;
+  labels?: string;
+  allow?: string;
   tenant?: string;
   licenses?: string;
   timeZone?: string;

@@ -1,11 +1,12 @@
 /** From the options of `scan` as typed to the values the scan takes. Every wrong value is exit 2. */
 
-import type { Connector } from '../core/connectors.ts';
 import { SEVERITIES, type Severity } from '../core/incident-document.ts';
 import { RelaywatchError } from '../core/outcome.ts';
 import type { DetectionRange, TenantSettings } from '../core/settings.ts';
 import { type ReadFile, readAcceptedDomains } from './accepted-domains.ts';
+import { readAllowList } from './allow-list.ts';
 import { readConnectors } from './connectors.ts';
+import { readLabels } from './labels.ts';
 import { nearestName } from './nearest-name.ts';
 import {
   DATE_ORDERS,
@@ -39,9 +40,7 @@ export interface ScanSettings {
   evidenceOut: string | null;
   failOn: Severity | null;
   quiet: boolean;
-  /** Of `--connectors`; null without it. */
-  connectors: readonly Connector[] | null;
-  /** What makes the accepted domains and the connectors doubtful; for people. */
+  /** What makes the accepted domains, the connectors and the allow-list doubtful; for people. */
   warnings: string[];
 }
 
@@ -62,7 +61,7 @@ export async function resolveScanOptions(
     );
   }
   const format = choice('--format', raw.format ?? 'auto', FORMAT_IDS);
-  const settings: Omit<ScanSettings, 'tenant' | 'connectors' | 'warnings'> = {
+  const settings: Omit<ScanSettings, 'tenant' | 'warnings'> = {
     paths: [...paths],
     tenantName: raw.tenant === undefined ? null : tenantName(raw.tenant),
     range: detectionRange(raw, surroundings.nowMs),
@@ -81,6 +80,9 @@ export async function resolveScanOptions(
   const list =
     raw.acceptedDomains === undefined ? null : await readAcceptedDomains(raw.acceptedDomains, surroundings.readFile);
   const connectors = raw.connectors === undefined ? null : await readConnectors(raw.connectors, surroundings.readFile);
+  const labels = raw.labels === undefined ? [] : await readLabels(raw.labels, surroundings.readFile);
+  const allow =
+    raw.allow === undefined ? null : await readAllowList(raw.allow, surroundings.readFile, surroundings.nowMs);
   return {
     ...settings,
     tenant: {
@@ -88,9 +90,9 @@ export async function resolveScanOptions(
       acceptedDomains: list?.domains ?? null,
       licenses,
       timeZone,
+      feedback: { labels, allow: allow?.entries ?? [], connectors: connectors?.connectors ?? null },
     },
-    connectors: connectors?.connectors ?? null,
-    warnings: [...(list?.warnings ?? []), ...(connectors?.warnings ?? [])],
+    warnings: [...(list?.warnings ?? []), ...(connectors?.warnings ?? []), ...(allow?.warnings ?? [])],
   };
 }
 

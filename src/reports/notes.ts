@@ -22,8 +22,20 @@ export function refusedFiles(ledger: Ledger): string {
   );
 }
 
+/** What an entry of the allow-list has hidden from the detector. */
+export interface HiddenMail {
+  /** What the entry matches. */
+  name: string;
+  owner: string;
+  recipients: number;
+  /** Rows that match and counted all the same: too many, refused, or through a new way in. */
+  shown: number;
+}
+
 export interface Notes {
   warnings: readonly string[];
+  /** By entry of the allow-list; absent where there is none. */
+  hidden?: readonly HiddenMail[];
   inferred: { domains: readonly AcceptedDomain[]; from: string } | null;
   /** The command that exports the real list of accepted domains. */
   exportCommand: string;
@@ -34,14 +46,22 @@ export interface Notes {
   ledgerFile: string | null;
 }
 
-export function notes({ warnings, inferred, exportCommand, command, ledger, ledgerFile }: Notes): string {
+export function notes({ warnings, hidden = [], inferred, exportCommand, command, ledger, ledgerFile }: Notes): string {
   const fileWarnings = ledger.files.flatMap((file) => file.warnings.map((warning) => `${file.path}: ${warning}`));
   const lines = [...new Set([...warnings, ...fileWarnings])].map((warning) => `warning: ${terminalSafeLines(warning)}`);
   return (
     (inferred === null || ledger.totals.rows.accepted === 0 ? '' : inferredNote(inferred, exportCommand, command)) +
     shortened(lines, 'warnings') +
+    shortened(hidden.filter(({ recipients, shown }) => recipients + shown > 0).map(hiddenLine), 'entries') +
     rowsNote(ledger, ledgerFile)
   );
+}
+
+function hiddenLine({ name, owner, recipients, shown }: HiddenMail): string {
+  const counts = `${counted(recipients, 'recipient')} of ${terminalSafe(name)}`;
+  const others =
+    shown === 0 ? '' : `; ${formatCount(shown)} more counted, as too many, refused, or through a new way in`;
+  return `allow-list: ${counts} left out of detection (${terminalSafe(owner)})${others}`;
 }
 
 function inferredNote(

@@ -3,13 +3,14 @@
 import { checkOutputFile, openOutputFile, writeOutputFile } from '../adapters/file/output-file.ts';
 import { readReferenceFile } from '../adapters/file/reference-file.ts';
 import { EXPORT_COMMAND, EXPORT_HINT } from '../config/accepted-domains.ts';
+import { nameOf } from '../config/allow-list.ts';
 import type { RawScanOptions } from '../config/options.ts';
 import { detectors } from '../config/registry.ts';
 import { resolveScanOptions, type ScanSettings } from '../config/scan-options.ts';
 import { SEVERITIES, SEVERITY_NUMBERS } from '../core/incident-document.ts';
 import { type ExitCode, RelaywatchError } from '../core/outcome.ts';
 import { evidenceNdjson, incidentsNdjson, ledgerJson } from '../reports/ndjson.ts';
-import { allRefused, anyRefused, notes, refusedFiles } from '../reports/notes.ts';
+import { allRefused, anyRefused, type HiddenMail, notes, refusedFiles } from '../reports/notes.ts';
 import { incidentTable } from '../reports/table.ts';
 import { DeadLetterWriter } from './dead-letters/file.ts';
 import { createProgressLine } from './progress.ts';
@@ -85,12 +86,22 @@ function refuseWithoutDomains({ inferred, summary, incidents }: ScanResult): voi
 function commandNotes(settings: ScanSettings, result: ScanResult): string {
   return notes({
     warnings: [...settings.warnings, ...result.warnings],
+    hidden: hiddenMail(settings, result),
     inferred: result.inferred === null ? null : { ...result.inferred, domains: result.summary.acceptedDomains },
     exportCommand: EXPORT_COMMAND,
     command: 'scan',
     ledger: result.ledger,
     ledgerFile: settings.ledger ?? settings.deadLetters,
   });
+}
+
+/** Wanted mail is in no incident, but it is told how much there was of it. */
+function hiddenMail({ tenant }: ScanSettings, { allowed }: ScanResult): HiddenMail[] {
+  return (tenant.feedback?.allow ?? []).map((entry, index) => ({
+    ...allowed[index],
+    name: nameOf(entry),
+    owner: entry.owner,
+  }));
 }
 
 function reportText(settings: ScanSettings, result: ScanResult, colour: boolean): string {

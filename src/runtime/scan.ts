@@ -3,15 +3,14 @@
 import { SpillFolder } from '../adapters/file/spill-folder.ts';
 import { detectionSettings } from '../config/detection.ts';
 import { hourSlotsOf } from '../core/calendar.ts';
-import type { Connector } from '../core/connectors.ts';
 import { type DocumentOptions, describeIncidents, IncidentDescriber } from '../core/documents.ts';
-import { NO_FEEDBACK } from '../core/feedback.ts';
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { SpillStore } from '../core/ports.ts';
 import type { AcceptedDomain, DetectionRange, TenantSettings } from '../core/settings.ts';
 import type { ScanSummary } from '../core/summary.ts';
 import { TenantModel } from '../core/tenant.ts';
+import type { AllowedVolume } from '../core/walk/allow-list.ts';
 import { Walk } from '../core/walk/walk.ts';
 import { collectPairs } from './collect-pairs.ts';
 import type { DeadLetterWriter } from './dead-letters/file.ts';
@@ -24,8 +23,6 @@ export interface ScanOptions {
   /** Files and folders; `-` is stdin. */
   paths: string[];
   tenant: TenantSettings;
-  /** The tenant's connectors; null where nobody gave them. */
-  connectors?: readonly Connector[] | null;
   range: DetectionRange;
   /** Format id, or null to recognise it. */
   format: string | null;
@@ -68,6 +65,8 @@ export interface ScanResult {
   /** Accepted domains that were inferred, with what they were inferred from; null where a list was given. */
   inferred: { domains: AcceptedDomain[]; from: string } | null;
   summary: ScanSummary;
+  /** What each entry of the allow-list has hidden, in the order of the list. */
+  allowed: readonly AllowedVolume[];
   /** For people, on stderr: each says what happened and what to do. */
   warnings: string[];
 }
@@ -117,7 +116,7 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     pointerRows: options.pointerRows,
   };
   const walk: Walk = new Walk(
-    detectionSettings(licenses, { ...(feedback ?? NO_FEEDBACK), connectors: options.connectors ?? null }),
+    detectionSettings(licenses, feedback),
     new TenantModel(accepted, ids),
     hourSlotsOf(timeZone),
     ids,
@@ -132,6 +131,7 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     ledger,
     inferred,
     summary: { ...walk.seen, acceptedDomains: [...accepted.list] },
+    allowed: walk.allowed,
     warnings: prepared.warnings,
   };
 }

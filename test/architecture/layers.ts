@@ -45,7 +45,7 @@ const MAY_USE_FILES = ['src/adapters/file/', 'src/runtime/', 'src/main.ts'];
 const PACKAGES: Record<string, readonly string[]> = {
   commander: ['src/main.ts', 'src/runtime/'],
   'fast-csv': ['src/config/', 'src/readers/', 'src/reports/', 'src/adapters/file/'],
-  'ipaddr.js': ['src/core/', 'src/formats/'],
+  'ipaddr.js': ['src/config/', 'src/core/', 'src/formats/'],
   tldts: ['src/core/'],
   yauzl: ['src/adapters/file/'],
   yaml: ['src/config/'],

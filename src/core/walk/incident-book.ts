@@ -252,7 +252,8 @@ export class IncidentBook {
     if (family === 'bulk' && hit.series === 'unregistered_source') this.#countNdrs(hit, attribution.traits, timeMs);
     const onsetMs = hit.startMs ?? this.#timeOfRow(attribution.firstSequence, timeMs);
     const type = typeOfHit(factsOf(this.#context, hit, family, attribution, attribution.key.kind, onsetMs, timeMs));
-    const known = this.#joined(hit, family, type, attribution, timeMs) ?? this.#burstWith(attribution.key, type, timeMs);
+    const known =
+      this.#joined(hit, family, type, attribution, timeMs) ?? this.#burstWith(attribution.key, type, timeMs);
     if (known !== null && STARTING_SEVERITY[type] > STARTING_SEVERITY[known.type]) {
       known.type = type;
       this.#risen.add(known);
@@ -382,13 +383,7 @@ export class IncidentBook {
     return { each, union };
   }
 
-  #reopened(
-    hit: Hit,
-    family: Family,
-    type: IncidentType,
-    attribution: Attribution,
-    timeMs: number,
-  ): Incident | null {
+  #reopened(hit: Hit, family: Family, type: IncidentType, attribution: Attribution, timeMs: number): Incident | null {
     const incident =
       this.#closedLately(family, attribution.key, timeMs) ??
       this.#wentOn(hit, family, type, attribution.excess / 2, timeMs);
