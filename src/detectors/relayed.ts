@@ -21,10 +21,10 @@ const relayedSeries: SeriesSettings = {
   priorPerDay: 5,
   floors: [11, 15, 22, 30],
   zCritical: 5.5,
-  youngZCritical: 5,
+  youngZCritical: 5.3,
   recordFloor: false,
   testedFromDay: 0,
-  ramp: { threshold: 20, floor: 15 },
+  ramp: { threshold: 20, floor: 30 },
 };
 
 /** What is new says more than what was always there: half as many rows are enough. */

@@ -9,6 +9,8 @@ import { scanScore } from './statistics.ts';
 
 /** A count whose score is below is usual: the same as that of an incident that goes on. */
 const UNUSUAL_SCORE = 2.5;
+/** A day whose score is below is as usual. */
+const USUAL_DAY_SCORE = 1;
 /** Fewer recipients of a mailbox are never unusual by themselves. */
 const UNUSUAL_RECIPIENTS = 10;
 const DAY_WINDOW = 3;
@@ -106,7 +108,7 @@ export function factsOf(
   const isUsual = (series: KeyedSeries | null, key: number) => {
     if (series === null) return true;
     const { mean, inverseSize } = series.expectation(key, DAY_WINDOW, timeMs);
-    return scanScore(series.count(key, DAY_WINDOW), mean, inverseSize) < UNUSUAL_SCORE;
+    return scanScore(series.count(key, DAY_WINDOW), mean, inverseSize) < USUAL_DAY_SCORE;
   };
   const series = { connector: context.connectors, source: context.sources, domain: context.domains };
   return {

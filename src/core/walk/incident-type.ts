@@ -55,6 +55,10 @@ const MARKED_SHARE = 0.8;
 const LOOP_REPEATS = 5;
 /** Forwards to so few people are no campaign, whether the forward is known already or not. */
 const FEW_RECIPIENTS = 3;
+/** Fewer rows without the mark than would be a hit by themselves. */
+const UNMARKED_ROWS = 8;
+/** Non-delivery reports to people who never wrote, of which more are no mistake. */
+const UNMARKED_REPORTS = 100;
 const MOST = 0.5;
 /** A key above this share of the excess is looked at by itself. */
 const LARGE_SHARE = 0.2;
@@ -115,12 +119,19 @@ export function typeOfHit(hit: HitFacts): IncidentType {
     if (isHonest && isGrowth(hit)) return 'growth';
     return type;
   }
-  const ndrBase = hit.series === 'unregistered_source' ? traits.pairs : excessRows(hit);
-  if (traits.trueNdrs >= MARKED_SHARE * ndrBase) return 'backscatter';
+  if (hit.series === 'unregistered_source') {
+    const isAnswered = traits.trueNdrs >= MARKED_SHARE * traits.pairs;
+    return isAnswered && traits.pairs - traits.trueNdrs < UNMARKED_REPORTS ? 'backscatter' : 'unknown';
+  }
+  if (traits.trueNdrs >= MARKED_SHARE * excessRows(hit)) return 'backscatter';
   if (hit.keyKind === 'mailbox') return typeOfMailbox(hit);
   if (hit.keyKind !== 'tenant' || hit.series !== 'tenant_external') return 'unknown';
-  if (isHonest && traits.forwards >= MARKED_SHARE * excessRows(hit)) {
-    return traits.forwardsRepeated(LOOP_REPEATS) >= MARKED_SHARE * excessRows(hit) ? 'forwarding_loop' : 'forwarding';
+  if (isHonest) {
+    const most = MARKED_SHARE * excessRows(hit);
+    if (traits.recognisedForwards >= most) return 'forwarding';
+    if (traits.forwardRecipients.size <= FEW_RECIPIENTS && traits.forwards >= most) {
+      return traits.forwardsRepeated(LOOP_REPEATS) >= most ? 'forwarding_loop' : 'forwarding';
+    }
   }
   if (isDistributed(hit)) return 'distributed_mailboxes';
   if (isHonest && isProfileShift(hit)) return 'profile_shift';
@@ -150,10 +161,13 @@ export function typeOfRows(
 }
 
 function typeOfRelayedRows(traits: RowTraits, isNewConnector: (key: number) => boolean): IncidentType {
-  if (traits.refusedShare < REFUSED_SHARE && traits.forwards >= MARKED_SHARE * traits.pairs) {
-    if (traits.forwardsRepeated(LOOP_REPEATS) >= MARKED_SHARE * traits.pairs) return 'forwarding_loop';
-    const few = traits.forwardRecipients.size <= FEW_RECIPIENTS;
-    if (few || traits.recognisedForwards >= MARKED_SHARE * traits.pairs) return 'forwarding';
+  if (traits.refusedShare < REFUSED_SHARE) {
+    if (traits.recognisedForwards >= MARKED_SHARE * traits.pairs) return 'forwarding';
+    // A blind copy makes a forward of any mail: only where nearly all goes to few people is it no campaign.
+    if (traits.forwardRecipients.size <= FEW_RECIPIENTS && traits.pairs - traits.forwards < UNMARKED_ROWS) {
+      if (traits.forwardsRepeated(LOOP_REPEATS) >= MARKED_SHARE * traits.pairs) return 'forwarding_loop';
+      if (traits.forwards >= MARKED_SHARE * traits.pairs) return 'forwarding';
+    }
   }
   const topDomain = traits.topShare(traits.domains);
   if (
@@ -188,14 +202,15 @@ function isQueueFlush(hit: HitFacts): boolean {
 
 /** The day is as usual, for the tenant and for everybody who makes much of the excess: mail moved to other hours. */
 function isProfileShift(hit: HitFacts): boolean {
-  if (!isOfTenant(hit.series) || !hit.isUsualDay || hit.statistic !== 'scan') return false;
+  if (hit.statistic !== 'scan' || hit.series === 'unregistered_recipients') return false;
+  if ((isOfTenant(hit.series) && !hit.isUsualDay) || writesToStrangers(hit)) return false;
   if (hit.traits.knownSenders < MARKED_SHARE * hit.traits.pairs) return false;
   return !someLargeKey(hit, (kind, key) => !hit.isUsualDayOf(kind, key) || isNew(hit, kind, key));
 }
 
 /** More of everything, for days, and nobody new makes much of it. */
 function isGrowth(hit: HitFacts): boolean {
-  if (!isOfTenant(hit.series) || hit.timeMs - hit.onsetMs < GROWTH_MS) return false;
+  if (!isOfTenant(hit.series) || hit.timeMs - hit.onsetMs < GROWTH_MS || writesToStrangers(hit)) return false;
   const { traits } = hit;
   const most = LARGE_SHARE * hit.excess;
   for (const kind of ['connector', 'source', 'domain'] as const) {
@@ -208,6 +223,11 @@ function isGrowth(hit: HitFacts): boolean {
     if (count >= MOST * hit.excess && !hit.isUsualDayOf('domain', key)) return false;
   }
   return true;
+}
+
+/** Whether most of the mail goes to people to whom nobody here wrote before; not where that cannot be told. */
+function writesToStrangers({ traits, knowsRecipients }: HitFacts): boolean {
+  return knowsRecipients && traits.share(traits.strangers) > STRANGER_SHARE;
 }
 
 function isOfTenant(series: SeriesName): boolean {

@@ -8,6 +8,8 @@ import { HOURS_PER_WEEK } from '../calendar.ts';
 
 /** Half-life 42 days: 0.5^(1/42). */
 const DAILY_DECAY = 0.98363193244419;
+/** An hour counts up to four times its mean: from the second day on that of all its weekdays, later its own. */
+const CLASS_CAP_FROM_DAY = 2;
 const CAP_FROM_DAY = 14;
 const CLASS_PRIOR_WEIGHT = 40;
 const SLOT_PRIOR_WEIGHT = 60;
@@ -54,8 +56,8 @@ export class Season {
     for (let hour = firstHour; hour < 24; hour++) {
       const slot = slots[hour];
       let count = counts[hour];
-      if (this.#days >= CAP_FROM_DAY && this.#weights[slot] > 0) {
-        const mean = this.#counts[slot] / this.#weights[slot];
+      if (this.#days >= CLASS_CAP_FROM_DAY && this.#weights[slot] > 0) {
+        const mean = this.#days < CAP_FROM_DAY ? this.#classMean(slot) : this.#counts[slot] / this.#weights[slot];
         const cap = 4 * (mean < 0.5 ? 0.5 : mean) + 15;
         if (count > cap) count = cap;
       }
@@ -87,6 +89,19 @@ export class Season {
       }
     }
     return scaledToMeanOne(profile);
+  }
+
+  /** Mean of an hour over the weekdays, or over the days of the weekend. */
+  #classMean(slot: number): number {
+    const hour = slot % 24;
+    const [first, end] = slot < 5 * 24 ? [0, 5] : [5, 7];
+    let count = 0;
+    let weight = 0;
+    for (let day = first; day < end; day++) {
+      count += this.#counts[day * 24 + hour];
+      weight += this.#weights[day * 24 + hour];
+    }
+    return weight === 0 ? 0 : count / weight;
   }
 
   #classShare(hour: number, firstDay: number, endDay: number, mean: number): number {
