@@ -9,8 +9,9 @@ import { scanScore } from './statistics.ts';
 
 /** A count whose score is below is usual: the same as that of an incident that goes on. */
 const UNUSUAL_SCORE = 2.5;
-/** A day whose score is below is as usual. */
-const USUAL_DAY_SCORE = 1;
+/** A usual day is above its expectation by no more than a quarter and two standard deviations of chance. */
+const USUAL_FACTOR = 1.25;
+const USUAL_DEVIATIONS = 2;
 /** Fewer recipients of a mailbox are never unusual by themselves. */
 const UNUSUAL_RECIPIENTS = 10;
 const DAY_WINDOW = 3;
@@ -107,8 +108,8 @@ export function factsOf(
 ): HitFacts {
   const isUsual = (series: KeyedSeries | null, key: number) => {
     if (series === null) return true;
-    const { mean, inverseSize } = series.expectation(key, DAY_WINDOW, timeMs);
-    return scanScore(series.count(key, DAY_WINDOW), mean, inverseSize) < USUAL_DAY_SCORE;
+    const { mean } = series.expectation(key, DAY_WINDOW, timeMs);
+    return series.count(key, DAY_WINDOW) <= USUAL_FACTOR * mean + USUAL_DEVIATIONS * Math.sqrt(mean);
   };
   const series = { connector: context.connectors, source: context.sources, domain: context.domains };
   return {

@@ -129,9 +129,7 @@ export function typeOfHit(hit: HitFacts): IncidentType {
   if (isHonest) {
     const most = MARKED_SHARE * excessRows(hit);
     if (traits.recognisedForwards >= most) return 'forwarding';
-    if (traits.forwardRecipients.size <= FEW_RECIPIENTS && traits.forwards >= most) {
-      return traits.forwardsRepeated(LOOP_REPEATS) >= most ? 'forwarding_loop' : 'forwarding';
-    }
+    if (traits.forwardsRepeated(LOOP_REPEATS) >= most) return 'forwarding_loop';
   }
   if (isDistributed(hit)) return 'distributed_mailboxes';
   if (isHonest && isProfileShift(hit)) return 'profile_shift';

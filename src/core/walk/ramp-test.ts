@@ -18,6 +18,8 @@ const FIRST_DAY = 7;
 const RATIOS = [2, 5, 20] as const;
 /** What adds up for longer than this is what the baseline learns anyway. */
 const MOST_MS = 14 * DAY_MS;
+/** Less than this many times the expectation is no ramp, however long it lasts. */
+const LEAST_RATIO = 1.6;
 /** The sum never grows above so many thresholds, so that it comes down again after an attack. */
 const MOST_THRESHOLDS = 3;
 
@@ -121,11 +123,14 @@ export class RampTest {
       const nats = sum.nats + this.#count * this.#gains[index] - this.#costs[index];
       if (nats < this.#settings.threshold || sum.count + this.#count < this.#settings.floor) return;
       if (best !== null && nats <= best.nats) return;
+      const observed = sum.count + this.#count;
+      const mean = sum.mean + (this.#mean * (timeMs - this.#stepMs)) / STEP_MS;
+      if (observed < LEAST_RATIO * mean) return;
       const hasBefore = sum.nats > 0;
       best = {
         nats,
-        observed: sum.count + this.#count,
-        mean: sum.mean + (this.#mean * (timeMs - this.#stepMs)) / STEP_MS,
+        observed,
+        mean,
         sinceMs: hasBefore ? sum.sinceMs : this.#stepMs,
         firstRowMs: hasBefore && sum.count > 0 ? sum.firstRowMs : this.#firstRowMs,
       };
