@@ -13,6 +13,7 @@ import {
   type Severity,
 } from '../core/incident-document.ts';
 import type { Command, DetectorGuide, RunbookStep, Shell } from '../core/runbook.ts';
+import type { SeriesSettings } from '../core/series-settings.ts';
 import type { ScanSummary } from '../core/summary.ts';
 import { type CommandValues, commandValues, fillCommand } from './powershell.ts';
 import {
@@ -198,7 +199,7 @@ function facts(incident: IncidentDocument, guides: readonly DetectorGuide[], pai
   const { contributors } = found;
   const rows: [label: string, text: string][] = [
     ['when', when(incident)],
-    ['why', why(incident, raisedBy(incident, guides)[0]?.settings?.zCritical ?? null)],
+    ['why', why(incident, lowestHit(raisedBy(incident, guides)[0]?.settings ?? null))],
     ['size', size(incident)],
     ...contributorRows('connector', contributors.connectors),
     ...contributorRows('server', contributors.sources),
@@ -248,6 +249,11 @@ function when(incident: IncidentDocument): string {
 function sameDay(reference: string, time: string): string {
   const text = formatMinute(time);
   return reference.slice(0, 10) === time.slice(0, 10) ? text.slice(11) : text;
+}
+
+/** The lowest score that is a hit of a series: in a young tenant, or of what is new, less is enough. */
+function lowestHit(settings: SeriesSettings | null): number | null {
+  return settings === null ? null : Math.min(settings.zCritical, settings.youngZCritical);
 }
 
 function why(incident: IncidentDocument, hitFrom: number | null): string {

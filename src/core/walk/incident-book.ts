@@ -5,6 +5,7 @@
  */
 
 import { DAY_MS, HOUR_MS } from '../calendar.ts';
+import type { SeverityMark } from '../explanation.ts';
 import type { Label } from '../feedback.ts';
 import type { Family, IncidentType } from '../incident-document.ts';
 import { type Allowance, Allowances, allowanceOf, lastDayOfLabelled } from './allowances.ts';
@@ -58,6 +59,8 @@ export interface BookContext extends FactsContext {
   idOf(incident: Incident): string;
   /** The days of an incident that is abuse teach nothing. */
   teachNothing(incident: Incident, timeMs: number): void;
+  /** A hit opens an incident. */
+  opened(incident: Incident, hit: Hit, timeMs: number): void;
   /** A benign verdict explains what the series of a member counts. */
   explain(memberId: string): void;
   /** Member by id, for a notification of all. */
@@ -473,6 +476,7 @@ export class IncidentBook {
         score: hit.score,
       },
     });
+    this.#context.opened(incident, hit, timeMs);
     return this.#add(incident);
   }
 
@@ -639,16 +643,22 @@ export class IncidentBook {
     incident.type = typeOfRows(incident.type, incident.family, traits, mailboxKeys, (key) =>
       isNewConnector(this.#context, key, incident.startMs),
     );
-    let marks = 0;
-    const budget = this.#context.tenantBudget();
-    const large = budget === null ? LARGE_RECIPIENTS : budget * LARGE_SHARE;
-    if (incident.totals.recipients >= large) marks++;
-    if (traits.refusedShare >= REFUSED_SHARE) marks++;
-    if (incident.startedAfterWeek && this.#hasNewSource(incident)) marks++;
+    const marks = this.marksOf(incident).length;
     const start = STARTING_SEVERITY[incident.type];
     let severity = Math.min(start + marks, marks >= 2 ? 3 : Math.max(2, start));
     if (LOOK_ALIKES.has(incident.type)) severity = Math.min(severity, 1);
     incident.severity = severity as SeverityRank;
+  }
+
+  /** What raises the severity of an incident, by a step each. */
+  marksOf(incident: Incident): SeverityMark[] {
+    const marks: SeverityMark[] = [];
+    const budget = this.#context.tenantBudget();
+    const large = budget === null ? LARGE_RECIPIENTS : budget * LARGE_SHARE;
+    if (incident.totals.recipients >= large) marks.push('large');
+    if (incident.totals.traits.refusedShare >= REFUSED_SHARE) marks.push('refused');
+    if (incident.startedAfterWeek && this.#hasNewSource(incident)) marks.push('new_source');
+    return marks;
   }
 
   #hasNewSource(incident: Incident): boolean {

@@ -6,6 +6,7 @@
  */
 
 import { DAY_MS, HOUR_MS } from '../calendar.ts';
+import type { RampStep } from '../explanation.ts';
 import type { RampSettings } from '../series-settings.ts';
 import type { DayClock } from './day-clock.ts';
 import type { KeyedSeries } from './keyed-series.ts';
@@ -66,6 +67,8 @@ export class RampTest {
   #gains: number[] = [];
   #costs: number[] = [];
   #sums: RampSum[] = RATIOS.map(() => zero());
+  /** Steps since all sums were zero, for explanations; no part of the state. */
+  #path: RampStep[] = [];
 
   constructor(settings: RampSettings, series: KeyedSeries, clock: DayClock) {
     this.#settings = settings;
@@ -138,9 +141,10 @@ export class RampTest {
     return best;
   }
 
-  /** The sums of each rate with the current step, for explanations. */
-  get nats(): number[] {
-    return this.#sums.map((sum, index) => sum.nats + this.#count * this.#gains[index] - this.#costs[index]);
+  /** The steps since all sums were zero, the current one as far as it is. */
+  get path(): RampStep[] {
+    const nats = this.#sums.map((sum, index) => sum.nats + this.#count * this.#gains[index] - this.#costs[index]);
+    return [...this.#path, { startMs: this.#stepMs, count: this.#count, expected: this.#mean, nats }];
   }
 
   /** A benign label explains what the series counts now: the step adds nothing, and the sums begin anew. */
@@ -150,6 +154,7 @@ export class RampTest {
   }
 
   reset(): void {
+    this.#path = [];
     this.#sums = RATIOS.map(() => zero());
   }
 
@@ -180,6 +185,9 @@ export class RampTest {
       sum.count += this.#count;
       sum.mean += this.#mean;
     });
+    const nats = this.#sums.map((sum) => sum.nats);
+    if (nats.every((sum) => sum === 0)) this.#path = [];
+    else this.#path.push({ startMs: this.#stepMs, count: this.#count, expected: this.#mean, nats });
   }
 
   #prepareStep(): void {

@@ -5,6 +5,7 @@
  */
 
 import { DAY_MS, dayOf, HOUR_MS, type HourSlots, MINUTE_MS } from '../calendar.ts';
+import type { Explanation, SeverityMark } from '../explanation.ts';
 import type { HashTableState } from '../hash-table.ts';
 import type { SeriesName } from '../incident-document.ts';
 import type { SortedBlock } from '../order.ts';
@@ -99,6 +100,7 @@ import {
   sourceKeyText,
 } from './series-keys.ts';
 import { SourceActivity, type SourceActivityState } from './source-activity.ts';
+import { countForScore, SCORE_95, scanScore } from './statistics.ts';
 
 /** A series and how its rows are found in the log. */
 interface Counter {
@@ -179,6 +181,8 @@ export interface WalkOptions {
   tenantKey: string;
   /** The id under which an incident is published; asked only where there are labels. */
   idOf(incident: Incident): string;
+  /** Told of every incident that a count has raised, and why; `explain()` works the numbers out. */
+  onOpened?(incident: Incident, explain: () => Explanation): void;
 }
 
 export class Walk {
@@ -241,7 +245,7 @@ export class Walk {
     tenant: TenantModel,
     slotsOf: HourSlots,
     texts: IdTexts,
-    { tenantKey, idOf }: WalkOptions = { tenantKey: 'default', idOf: () => '' },
+    { tenantKey, idOf, onOpened }: WalkOptions = { tenantKey: 'default', idOf: () => '' },
   ) {
     this.#settings = settings;
     this.#tenant = tenant;
@@ -280,6 +284,7 @@ export class Walk {
       log: this.#log,
       labels: new Map(settings.feedback.labels.map((label) => [label.incident, label])),
       idOf,
+      opened: (incident, hit, timeMs) => onOpened?.(incident, () => this.#explain(hit, timeMs)),
       teachNothing: (incident, timeMs) => this.#teachNothing(incident, timeMs),
       explain: (id) => this.#counterByName.get(id.split('|')[0])?.ramp?.explain(),
       connectors: bySeries('unregistered_source:connector'),
@@ -365,6 +370,11 @@ export class Walk {
   /** The incidents as they would be if `nowMs` were the end; the walk can go on. */
   incidentsAt(nowMs: number): readonly Incident[] {
     return this.#book.at(nowMs);
+  }
+
+  /** What raises the severity of an incident, by a step each. */
+  marksOf(incident: Incident): SeverityMark[] {
+    return this.#book.marksOf(incident);
   }
 
   /** What each entry of the allow-list has hidden, in the order of the list. */
@@ -793,6 +803,63 @@ export class Walk {
       if (remaining + (lastHour * (atMs - timeMs)) / HOUR_MS >= limit.budget) return atMs;
     }
     return null;
+  }
+
+  #explain(hit: Hit, timeMs: number): Explanation {
+    const [name, keyText] = hit.member.id.split('|');
+    const key = Number(keyText);
+    const counter = this.#counterByName.get(name) ?? this.#recipientCounter;
+    const { series, ramp, keyWord } = counter;
+    const isCeiling = hit.statistic === 'ceiling';
+    const counts = hit.member.counts();
+    const critical = hit.statistic === 'cusum' ? (series.settings.ramp?.threshold ?? 0) : hit.member.zCritical;
+    const keyKind =
+      keyWord === null
+        ? 'tenant'
+        : keyWord === LOG_DOMAIN
+          ? 'domain'
+          : keyWord === LOG_CONNECTOR
+            ? 'connector'
+            : keyWord === LOG_SOURCE
+              ? 'source'
+              : 'mailbox';
+    return {
+      series: hit.series,
+      statistic: hit.statistic,
+      key: keyKind === 'tenant' ? '' : this.keyText(keyKind, key),
+      keyKind,
+      unit: series.settings.unit,
+      atMs: timeMs,
+      critical,
+      levelPerDay: isCeiling ? null : series.level(key),
+      learnedDays: this.#clock.days,
+      windows: counts.map((count, window) => {
+        const floor = hit.member.floor(window);
+        const numbers = { window: WINDOW_NAMES[window], count, floor };
+        if (isCeiling)
+          return { ...numbers, expected: null, expectedP95: null, variance: null, score: null, needed: null };
+        const { mean, inverseSize } = series.expectation(key, window, timeMs);
+        return {
+          ...numbers,
+          expected: mean,
+          expectedP95: countForScore(SCORE_95, mean, inverseSize),
+          variance: inverseSize,
+          score: scanScore(count, mean, inverseSize),
+          needed: Math.max(Math.ceil(floor), countForScore(hit.member.zCritical, mean, inverseSize)),
+        };
+      }),
+      expectedByHour: isCeiling ? [] : this.#expectedByHour(series, key, timeMs),
+      ramp: ramp?.path ?? null,
+    };
+  }
+
+  #expectedByHour(series: KeyedSeries, key: number, timeMs: number): number[] {
+    const perHour = series.level(key) / 24;
+    const endMs = (Math.floor(timeMs / HOUR_MS) + 1) * HOUR_MS;
+    return Array.from({ length: 24 }, (_, hour) => {
+      const fromMs = endMs - (24 - hour) * HOUR_MS;
+      return perHour * this.#clock.seasonHours(fromMs, fromMs + HOUR_MS);
+    });
   }
 
   #member(id: string): MemberCounts {
