@@ -31,8 +31,13 @@ describe('options of scan', () => {
   it('have defaults that depend on nothing but the paths', async () => {
     expect(await resolve({}, ['a.csv', '-'])).toEqual({
       paths: ['a.csv', '-'],
-      tenant: { key: 'default', acceptedDomains: null, licenses: null, timeZone: 'UTC' },
-      connectors: null,
+      tenant: {
+        key: 'default',
+        acceptedDomains: null,
+        licenses: null,
+        timeZone: 'UTC',
+        feedback: { labels: [], allow: [], connectors: null },
+      },
       tenantName: null,
       range: { sinceMs: null, untilMs: null, reportSinceMs: null, nowMs },
       format: null,

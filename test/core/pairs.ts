@@ -9,7 +9,8 @@ import { AddressReader } from '../../src/core/address.ts';
 import { DAY_MS, HOUR_MS, hourSlotsOf, MINUTE_MS, SECOND_MS } from '../../src/core/calendar.ts';
 import { PairCollector } from '../../src/core/collect.ts';
 import { Dictionary } from '../../src/core/dictionary.ts';
-import { type DescribedIncidents, describeIncidents } from '../../src/core/documents.ts';
+import { type DescribedIncidents, describeIncidents, IncidentDescriber } from '../../src/core/documents.ts';
+import { type Feedback, NO_FEEDBACK } from '../../src/core/feedback.ts';
 import { KeyedHash } from '../../src/core/hash.ts';
 import { ChosenTexts, ObservationCounts, PairTable } from '../../src/core/identity.ts';
 import type { IncidentDocument } from '../../src/core/incident-document.ts';
@@ -36,6 +37,7 @@ import {
   RECIPIENT_DOMAIN,
   RECIPIENT_HI,
   RECIPIENT_LO,
+  REFUSAL_SHIFT,
   type RecordScratch,
   SENDER_DOMAIN,
   SENDER_HI,
@@ -68,6 +70,8 @@ export interface Row {
   traceId?: string;
   subject?: string;
   status?: Status;
+  /** Kind of refusal, `REFUSAL_…`. */
+  refusal?: number;
   direction?: 'inbound' | 'outbound';
   /** Rank of the format: 1 is the best. */
   rank?: number;
@@ -78,6 +82,7 @@ export interface ScanOptions {
   tenant?: string;
   accepted?: readonly string[];
   licenses?: number;
+  feedback?: Partial<Feedback>;
   timeZone?: string;
   evidenceRows?: number;
   /** Milliseconds or text as in rows; the latest event time by default. */
@@ -172,6 +177,7 @@ export class Pairs implements TextSource {
     if (words[SOURCE] !== 0) flags |= rank << RANK_SOURCE_SHIFT;
     words[CONNECTOR] = row.connector === undefined ? 0 : this.connectors.internText(row.connector);
     if (words[CONNECTOR] !== 0) flags |= rank << RANK_CONNECTOR_SHIFT;
+    words[CONNECTOR] |= (row.refusal ?? 0) << REFUSAL_SHIFT;
     const direction =
       row.direction === undefined
         ? DIRECTION_NONE
@@ -258,19 +264,22 @@ export function scanWhole(rows: readonly Row[], options: ScanOptions = {}, setti
   const table = new PairTable(counts, chosen, pairs.ids, pairs);
   for (const row of rows) table.add(pairs.record(row));
   table.seal();
-  const walk = new Walk(
-    settings ?? detectionSettings(options.licenses ?? null),
+  const documents = { tenantKey: tenant, organization: null, evidenceRows: options.evidenceRows ?? 10 };
+  const walk: Walk = new Walk(
+    settings ?? detectionSettings(options.licenses ?? null, { ...NO_FEEDBACK, ...options.feedback }),
     tenantModelOf(pairs, tenant, options.accepted ?? ACCEPTED),
     hourSlotsOf(options.timeZone ?? 'UTC'),
     pairs.ids,
+    { tenantKey: tenant, idOf: (incident) => describer.nextId(incident) },
   );
+  const describer = new IncidentDescriber(walk, pairs, chosen, documents);
   visitDays(table, (block) => walk.block(block));
   walk.finish(options.now === undefined ? (walk.seen.lastMs ?? 0) : timeOf(options.now));
   const described = describeIncidents(
     walk,
     pairs,
     chosen,
-    { tenantKey: tenant, organization: null, evidenceRows: options.evidenceRows ?? 10 },
+    documents,
     options.reportSince === undefined ? null : timeOf(options.reportSince),
   );
   return { ...described, walk, counts };

@@ -46,7 +46,7 @@ describe('options of a series', () => {
     const [relayed] = detectors;
     expect(relayed.options.map(({ name, default: value }) => [name, value])).toEqual([
       ['floors', '11 / 15 / 22 / 30'],
-      ['zCritical', '5'],
+      ['zCritical', '5.5'],
       ['phi0', '3 / 1.5 / 0.8 / 0.5'],
       ['priorPerDay', '5'],
     ]);
@@ -60,25 +60,39 @@ describe('numbers of the series', () => {
   it('are those of the specification', () => {
     const { series } = detectionSettings(null);
     expect(
-      series.map((one) => [one.name, one.key, one.unit, ...one.phi0, one.priorPerDay, ...one.floors, one.zCritical]),
+      series.map((one) => [one.id, one.key, one.unit, ...one.phi0, one.priorPerDay, ...one.floors, one.zCritical]),
     ).toEqual([
-      ['relayed', 'tenant', 'weight', 3, 1.5, 0.8, 0.5, 5, 11, 15, 22, 30, 5],
+      ['relayed:new', 'tenant', 'weight', 8, 4, 2, 1.2, 1, 8, 11, 16, 22, 5],
+      ['relayed', 'tenant', 'weight', 3, 1.5, 0.8, 0.5, 5, 11, 15, 22, 30, 5.5],
       ['unregistered_source', 'source', 'weight', 8, 4, 2, 1.2, 1, 15, 20, 25, 30, 6],
       ['unregistered_domain', 'domain', 'weight', 8, 4, 2, 1.2, 1, 15, 20, 25, 30, 6],
+      ['unregistered_recipients:new', 'tenant', 'pairs', 12, 5, 2, 1.2, 1, 100, 150, 250, 400, 6],
       ['unregistered_recipients', 'tenant', 'pairs', 12, 5, 2, 1.2, 15, 100, 150, 250, 400, 6],
+      ['mailbox:strangers', 'mailbox', 'weight', 12, 5, 2, 1.2, 1, 25, 30, 50, 75, 6],
       ['mailbox', 'mailbox', 'weight', 12, 5, 2, 1.2, 5, 50, 60, 100, 150, 6],
       ['mailbox_recipients', 'mailbox', 'pairs', 12, 5, 2, 1.2, 8, 150, 250, 400, 500, 6],
+      ['tenant_external:strangers', 'tenant', 'weight', 3, 1.5, 0.8, 0.5, 10, 60, 90, 150, 240, 6],
       ['tenant_external', 'tenant', 'weight', 0.6, 0.35, 0.25, 0.2, 100, 100, 200, 300, 500, 6],
     ]);
-    expect(series.filter((one) => one.testedFromDay > 0).map((one) => [one.name, one.testedFromDay])).toEqual([
+    expect(series.filter((one) => one.testedFromDay > 0).map((one) => [one.id, one.testedFromDay])).toEqual([
+      ['relayed:new', 7],
+      ['unregistered_recipients:new', 7],
+      ['mailbox:strangers', 21],
+      ['tenant_external:strangers', 21],
       ['tenant_external', 7],
     ]);
-    expect(series.filter((one) => one.ramp !== null).map((one) => [one.name, one.ramp])).toEqual([
-      ['relayed', { threshold: 16, floor: 15 }],
+    // In the first week nothing can be new, and less is enough.
+    expect(
+      series.filter((one) => one.youngZCritical !== one.zCritical).map((one) => [one.id, one.youngZCritical]),
+    ).toEqual([['relayed', 5]]);
+    expect(series.filter((one) => one.ramp !== null).map((one) => [one.id, one.ramp])).toEqual([
+      ['relayed:new', { threshold: 16, floor: 10 }],
+      ['relayed', { threshold: 24, floor: 15 }],
     ]);
-    expect(series.filter((one) => one.recordFloor).map((one) => one.name)).toEqual([
+    expect(series.filter((one) => one.recordFloor).map((one) => one.id)).toEqual([
       'unregistered_source',
       'unregistered_domain',
+      'mailbox:strangers',
       'mailbox',
       'mailbox_recipients',
     ]);

@@ -187,21 +187,21 @@ export class Publication {
   }
 
   /**
-   * Rows before this time have had their say. Incidents that ended and were detected before it can never be retracted:
-   * their documents, and the pairs they are known by, are let go. With the next `update` so is all that is known of
-   * those that the walk has let go, since nothing reopens them.
+   * Rows before this time have had their say. The next `update` takes back what they no longer make; after it, incidents
+   * that ended and were detected before can never be retracted: their documents, and the pairs they are known by, are
+   * let go, and so is all that is known of those that the walk has let go, since nothing reopens them.
    */
   sealBefore(timeMs: number): void {
-    for (const entry of this.#entries.values()) {
-      if (entry.detectedMs >= timeMs || entry.mark.startsWith('open')) continue;
-      entry.document = null;
-      entry.pairs = [];
-    }
     this.#letGoBeforeMs = timeMs;
   }
 
   #letGo(current: readonly CurrentIncident[]): void {
     if (this.#letGoBeforeMs === Number.NEGATIVE_INFINITY) return;
+    for (const entry of this.#entries.values()) {
+      if (entry.detectedMs >= this.#letGoBeforeMs || entry.mark.startsWith('open')) continue;
+      entry.document = null;
+      entry.pairs = [];
+    }
     const held = new Set(current.map(({ id }) => this.#adopted.get(id) ?? id));
     for (const { id, detectedMs, document } of this.#entries.values()) {
       if (held.has(id) || detectedMs >= this.#letGoBeforeMs - (document === null ? 0 : KEPT_MS)) continue;

@@ -9,7 +9,7 @@ import { type Event, Recount, SeriesDriver } from './series-driver.ts';
 
 const SEED = Math.floor(Math.random() * 1e9);
 const settingsOf = (name: string) =>
-  detectionSettings(null).series.find((series) => series.name === name) as SeriesSettings;
+  detectionSettings(null).series.find((series) => series.id === name) as SeriesSettings;
 const TENANT_SETTINGS = settingsOf('relayed');
 const KEY_SETTINGS: SeriesSettings = { ...settingsOf('mailbox'), recordFloor: false };
 const START = MONDAY + 13 * HOUR_MS + 20 * MINUTE_MS;

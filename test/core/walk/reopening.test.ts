@@ -21,7 +21,7 @@ describe('an incident that comes back', () => {
     expect(event.end).toBe(time(last(again)));
     expect(event.start).toBe(time(START));
     // The reopening is a notification.
-    expect(relaywatch.incident.escalations.some((entry) => entry.at === time(again + 10 * 20_000))).toBe(true);
+    expect(relaywatch.incident.escalations.some((entry) => entry.at === time(again + 7 * 20_000))).toBe(true);
   });
 
   it('is a new incident after seven days, with an id of its own', () => {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryOutputStore } from '../../../src/adapters/memory/output-store.ts';
 import { readAcceptedDomains } from '../../../src/config/accepted-domains.ts';
+import { NO_FEEDBACK } from '../../../src/core/feedback.ts';
 import { findingWrite, gapFinding, lateRowsFinding } from '../../../src/runtime/detect/findings.ts';
 import { type RescanOptions, type RescanProfile, rescan } from '../../../src/runtime/rescan/rescan.ts';
 
@@ -71,12 +72,19 @@ function alerts(kind: string): number[] {
   });
 }
 
-/** Settings under which the relayed mail is the tenant's own. */
-function registered(): RescanProfile {
+/** Settings under which the relayed mail is known and wanted. */
+function wanted(): RescanProfile {
   const [{ relaywatch }] = stored();
-  const names = relaywatch.incident.contributors.domains.map(({ key }) => key);
-  const own = names.map((name) => ({ ...(acceptedDomains ?? [])[0], name }));
-  return { ...profile, settings: { ...profile.settings, acceptedDomains: [...(acceptedDomains ?? []), ...own] } };
+  const allow = relaywatch.incident.contributors.domains.map(({ key }) => ({
+    domain: key,
+    mailbox: null,
+    connector: null,
+    address: null,
+    owner: 'shop',
+    reason: 'our partners',
+    expiresMs: null,
+  }));
+  return { ...profile, settings: { ...profile.settings, feedback: { ...NO_FEEDBACK, allow } } };
 }
 
 describe('a rescan', () => {
@@ -105,7 +113,7 @@ describe('a rescan', () => {
     expect(found.changes).toEqual([]);
     expect(found.unchanged).toBe(1);
 
-    const gone = await run(files, { profile: registered() });
+    const gone = await run(files, { profile: wanted() });
     expect(gone.changes).toMatchObject([{ kind: 'gone', id: 'rw-published', mergedInto: null }]);
     const [retracted] = stored();
     expect(retracted.relaywatch).toMatchObject({ triage: { verdict: 'abuse' }, generation: 7 });
@@ -123,7 +131,7 @@ describe('a rescan', () => {
     await run();
     const [{ event, relaywatch }] = stored();
     relaywatch.generation = 7;
-    const other = registered();
+    const other = wanted();
     await run(files, { profile: other });
     expect((await run()).changes).toMatchObject([{ kind: 'new', id: event.id }]);
     expect(stored()[0].relaywatch).toMatchObject({ revision: 3, generation: 7, incident: { state: 'open' } });
@@ -182,7 +190,7 @@ describe('a rescan', () => {
 
   it('keeps what the detector has written while it ran', async () => {
     await run();
-    const other = registered();
+    const other = wanted();
     const exports = async () => {
       stored()[0].relaywatch.revision = 5;
       return files.map((file) => ({ path: file, dateOrder: null }));
