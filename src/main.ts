@@ -21,6 +21,7 @@ const MODULES: Record<CommandName, () => Promise<RunCommand>> = {
   doctor: async () => (await import('./runtime/setup-command.ts')).runDoctor,
   test: async () => (await import('./runtime/test-command.ts')).runTest,
   'dead-letters': async () => (await import('./runtime/dead-letters-command.ts')).runDeadLetters,
+  explain: async () => (await import('./runtime/explain-command.ts')).runExplain,
   lint: async () => (await import('./runtime/lint-command.ts')).runLint,
 };
 

@@ -4,7 +4,7 @@
  * loaded at every start: nothing but text.
  */
 
-import { CONVERT_OPTIONS, type OptionText, SCAN_OPTIONS } from './options.ts';
+import { CONVERT_OPTIONS, EXPLAIN_OPTIONS, type OptionText, SCAN_OPTIONS } from './options.ts';
 
 export interface CommandText {
   /** What follows the name, in the notation of commander: `[PATH...]`, `<PATH>`, or nothing. */
@@ -82,6 +82,25 @@ give the same output in any order.`,
 Exit codes:
   0  done
   1  failed, or an input was missing or refused (the others were read)
+  2  wrong usage or reference file, or dates whose order cannot be told
+`,
+  },
+  explain: {
+    operands: '[NAME] [PATH...]',
+    usage: '[DETECTOR | INCIDENT PATH...]',
+    summary: 'tell what a detector finds, or why an incident was raised',
+    about: `Without a name it lists the detectors. Of a detector it tells what it finds, what proves it, what it cannot see,
+its numbers and what to do. Of an incident it shows the numbers: what was expected, every window with its least
+count, the ramp, and why it is so severe; it needs the exports and the options that it was found with.`,
+    options: EXPLAIN_OPTIONS,
+    notes: `Examples:
+  relaywatch explain
+  relaywatch explain relayed
+  relaywatch explain rw-0123456789abcdef exports/ --accepted-domains accepted-domains.csv
+
+Exit codes:
+  0  done
+  1  failed, or the exports have no such incident
   2  wrong usage or reference file, or dates whose order cannot be told
 `,
   },

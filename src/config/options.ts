@@ -142,6 +142,22 @@ const SHARED_OPTIONS: readonly string[] = [
   '--quiet',
 ];
 
+/** Options of `scan` that say nothing about how an incident was found. */
+const OUTPUT_OPTIONS: readonly string[] = [
+  '--output',
+  '--out',
+  '--ledger',
+  '--dead-letters',
+  '--evidence-out',
+  '--evidence',
+  '--fail-on',
+  '--report-since',
+];
+
+export const EXPLAIN_OPTIONS: readonly OptionText[] = SCAN_OPTIONS.filter(
+  (option) => !OUTPUT_OPTIONS.includes(optionName(option)),
+);
+
 export const CONVERT_OPTIONS: readonly OptionText[] = [
   {
     flags: '--explain',

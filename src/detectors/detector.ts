@@ -29,6 +29,9 @@ export interface DetectorOption {
   readonly example: string;
 }
 
+/** Of a normal distribution, one-sided. */
+const CHANCES: Readonly<Record<number, string>> = { 5: 'three million', 5.5: 'fifty million', 6: 'a billion' };
+
 const perWindow = (values: readonly number[]): string => values.join(' / ');
 
 /** The options of a series, from its numbers: the texts are the same for every series. */
@@ -47,7 +50,7 @@ export function seriesOptions(settings: SeriesSettings): readonly DetectorOption
       unit: 'standard deviations',
       default: String(settings.zCritical),
       description: 'How far above its expectation a count must be to be a hit.',
-      example: `${settings.zCritical}: about ${settings.zCritical === 5 ? 'one chance in three million' : 'one chance in a billion'} if the expectation were exact.`,
+      example: `${settings.zCritical}: about one chance in ${CHANCES[settings.zCritical]} if the expectation were exact.`,
     },
     {
       name: 'phi0',

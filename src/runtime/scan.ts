@@ -4,6 +4,7 @@ import { SpillFolder } from '../adapters/file/spill-folder.ts';
 import { detectionSettings } from '../config/detection.ts';
 import { hourSlotsOf } from '../core/calendar.ts';
 import { type DocumentOptions, describeIncidents, IncidentDescriber } from '../core/documents.ts';
+import type { Explanation, SeverityMark } from '../core/explanation.ts';
 import type { EvidencePointer, IncidentDocument } from '../core/incident-document.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { SpillStore } from '../core/ports.ts';
@@ -47,6 +48,8 @@ export interface ScanOptions {
   /** Keeps the rows that cannot be used. */
   deadLetters?: DeadLetterWriter;
   onProgress?: (progress: ScanProgress) => void;
+  /** Id of an incident whose numbers are wanted. */
+  explain?: string;
 }
 
 export interface ScanProgress {
@@ -65,6 +68,8 @@ export interface ScanResult {
   /** Accepted domains that were inferred, with what they were inferred from; null where a list was given. */
   inferred: { domains: AcceptedDomain[]; from: string } | null;
   summary: ScanSummary;
+  /** Of the incident that was to be explained, where it was found; its numbers where a count has raised it. */
+  explained: { explanation: Explanation | null; marks: SeverityMark[] } | null;
   /** What each entry of the allow-list has hidden, in the order of the list. */
   allowed: readonly AllowedVolume[];
   /** For people, on stderr: each says what happened and what to do. */
@@ -115,12 +120,21 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     evidenceRows: options.evidenceRows,
     pointerRows: options.pointerRows,
   };
+  let explanation: Explanation | null = null;
   const walk: Walk = new Walk(
     detectionSettings(licenses, feedback),
     new TenantModel(accepted, ids),
     hourSlotsOf(timeZone),
     ids,
-    { tenantKey, idOf: (incident) => describer.nextId(incident) },
+    {
+      tenantKey,
+      idOf: (incident) => describer.nextId(incident),
+      onOpened: (incident, explain) => {
+        if (options.explain !== undefined && describer.nextId(incident) === options.explain) {
+          explanation = explain();
+        }
+      },
+    },
   );
   const describer = new IncidentDescriber(walk, prepared.textSource, chosen, described);
   collector.visitBlocks((block) => walk.block(block));
@@ -131,9 +145,17 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     ledger,
     inferred,
     summary: { ...walk.seen, acceptedDomains: [...accepted.list] },
+    explained: options.explain === undefined ? null : { explanation, marks: marksOf(walk, describer, options.explain) },
     allowed: walk.allowed,
     warnings: prepared.warnings,
   };
+}
+
+/** What raised the severity of an incident. */
+function marksOf(walk: Walk, describer: IncidentDescriber, id: string): SeverityMark[] {
+  const taken = new Set<string>();
+  const incident = walk.incidents.find((candidate) => describer.id(candidate, taken) === id);
+  return incident === undefined ? [] : walk.marksOf(incident);
 }
 
 /** Now, for open and closed: `--until` where given, but not after the real present; else the latest event time. */
