@@ -10,8 +10,8 @@ import { namedPipelines, pipelineSurroundings } from './pipeline-files.ts';
 import type { Streams } from './scan-command.ts';
 import { kafkaSettings } from './service/components.ts';
 
-/** Tenants are spread over so many partitions; a later change would move them. */
-const PARTITIONS = 6;
+/** Tenants are spread over so many partitions, as infra/kafka/topics.json has them; a later change would move them. */
+export const PARTITIONS = 12;
 const RETENTION_MS = 7 * 86_400_000;
 
 export interface RawSetupOptions {
@@ -34,7 +34,7 @@ export async function runSetup(
     const { setupElasticsearch } = await import('../adapters/elasticsearch/setup.ts');
     steps.push(...(await setupElasticsearch(revealSecrets(elasticsearch.elasticsearch), { dryRun })));
   }
-  const replicationFactor = Number(raw.replicationFactor ?? 1);
+  const replicationFactor = raw.replicationFactor === undefined ? null : Number(raw.replicationFactor);
   for (const log of byTopic(pipelines.flatMap((pipeline) => pipeline.log ?? []))) {
     const { setupKafka } = await import('../adapters/kafka/setup.ts');
     const partitions = Number(raw.partitions ?? PARTITIONS);
