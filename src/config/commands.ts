@@ -206,6 +206,7 @@ pipeline keeps: counted by code, shown with their original text, or put through 
 in the field "original" of the file, or replay when what was in the way is gone, such as a profile that
 was missing. Exports in the folder that a pipeline watches are read at once, those of a pipeline with
 jobs are handed to its workers; others can be scanned. Rows that are known already are not counted twice.
+Of a pipeline with Kafka it also appends entries of tenants that have a profile by now to the log again.
 
 Examples:
   relaywatch scan exports/ --dead-letters dead.ndjson
