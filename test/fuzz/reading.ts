@@ -45,7 +45,7 @@ export function checkDamagedExport({ bytes, cuts }: DamagedExport): FuzzResult {
   whole.check();
   whole.readAgain();
   const inChunks = new Reading(layout, order, bytes);
-  inChunks.read(cuts.map((share) => Math.floor(share * bytes.length)));
+  inChunks.read(cutsOf(bytes, cuts));
   if (inChunks.lines.join('\n') !== whole.lines.join('\n')) {
     const at = whole.lines.findIndex((line, index) => line !== inChunks.lines[index]);
     throw new Error(`cut at ${cuts}: ${inChunks.lines[at]} instead of ${whole.lines[at]}`);
@@ -58,6 +58,20 @@ export function checkDamagedExport({ bytes, cuts }: DamagedExport): FuzzResult {
     pairs: whole.pairs.length,
     deadLetters: whole.letters.length,
   };
+}
+
+/** Bytes behind which a cut is hard on a reader: escapes, quotes, CR, tags, and the first bytes of characters. */
+const HARD = new Set([0x5c, 0x22, 0x0d, 0x3c, 0x21, 0x2d, 0x5d, 0x26, 0x7b, 0x00, 0xc3, 0xe2, 0xef, 0xf0, 0xd8]);
+
+/** Places to cut at: some anywhere, most just behind the next byte that is hard. */
+function cutsOf(bytes: Uint8Array, shares: readonly number[]): number[] {
+  const places = shares.map((share, index) => {
+    let at = Math.floor(share * bytes.length);
+    if (index % 3 === 0) return at;
+    while (at < bytes.length && !HARD.has(bytes[at])) at++;
+    return Math.min(at + 1, bytes.length);
+  });
+  return places.sort((one, other) => one - other);
 }
 
 interface Pair {
@@ -122,6 +136,7 @@ class Reading {
         this.records += 1;
         const { offset, length, line } = view;
         this.#places.push({ offset, length, line });
+        this.#checkEnd(offset + length);
         const usedBefore = this.#used;
         extractor.record(view);
         if (this.#used === usedBefore) throw new Error(`the record at ${offset} was lost`);
@@ -138,6 +153,14 @@ class Reading {
     }
     reader.finish();
     if (extractor.rows !== this.pairs.length) throw new Error(`${extractor.rows} rows, ${this.pairs.length} pairs`);
+  }
+
+  /** A record of JSON or XML ends with the mark that ends its object or element. */
+  #checkEnd(end: number): void {
+    const { shape, encoding } = this.#layout;
+    const mark = { csv: 0, json: 0x7d, xml: 0x3e }[shape];
+    const last = this.#bytes[end - (encoding === 'utf-16le' ? 2 : 1)];
+    if (mark !== 0 && last !== mark) throw new Error(`a record ends at ${end} with byte ${last}`);
   }
 
   /** Records and refused texts lie in the file, one behind the other. */
