@@ -30,6 +30,8 @@ export const emailEvents: TraceFormat = {
     from_ip_v6: ['senderipv6'],
     direction: ['emaildirection'],
     connector: ['connectors'],
+    // `AdvancedHunting-EmailEvents` in the stream, `EmailEvents` in exports of Sentinel.
+    table: ['category', 'type'],
   },
   // No organization: `TenantId` is that of the tenant in the stream, and of a workspace in exports of Sentinel.
   required: [['event_time'], ['sender'], ['recipient'], ['message_trace_id']],

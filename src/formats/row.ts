@@ -222,7 +222,9 @@ export class RowExtractor {
       event = meaning;
     }
     if (this.#proof.length > 0 && this.#proof.every((column) => starts[column] === ends[column])) {
-      this.#refuse(view, 'malformed_record', `its fields are those of no row of ${this.#file.match.format.title}`);
+      const { id, title } = this.#file.match.format;
+      if (namesOtherTable(view, roles.table, id)) this.#dropAll(view, 'other_table');
+      else this.#refuse(view, 'malformed_record', `its fields are those of no row of ${title}`);
       return;
     }
     let flags = this.#formatFlags;
@@ -585,6 +587,13 @@ export class RowExtractor {
   #refuse(view: RecordView, code: DeadLetterCode, reason: string): void {
     this.#counter.deadLetter({ code, reason, offset: view.offset, length: view.length, line: view.line });
   }
+}
+
+/** Whether the record says that it is of a table with another name than the format has. */
+function namesOtherTable({ bytes, starts, ends }: RecordView, column: number, format: string): boolean {
+  if (column < 0 || starts[column] === ends[column]) return false;
+  const name = canonicalColumn(new TextDecoder().decode(bytes.subarray(starts[column], ends[column])));
+  return !name.endsWith(canonicalColumn(format));
 }
 
 function isRepeatedHeader(view: RecordView, header: readonly string[]): boolean {
