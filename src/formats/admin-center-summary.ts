@@ -16,6 +16,7 @@ export const adminCenterSummary: TraceFormat = {
     event_time: [
       'date',
       'dateutc',
+      'dateutc0000',
       'datetime',
       'datetimeutc',
       'datereceived',
