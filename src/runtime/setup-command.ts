@@ -6,6 +6,7 @@ import { revealSecrets } from '../config/pipeline/secret.ts';
 import type { ExitCode } from '../core/outcome.ts';
 import type { Check, SetupStep } from '../core/setup.ts';
 import { terminalSafe } from '../reports/text.ts';
+import { checkFolders } from './folder-checks.ts';
 import { namedPipelines, pipelineSurroundings } from './pipeline-files.ts';
 import type { Streams } from './scan-command.ts';
 import { kafkaSettings } from './service/components.ts';
@@ -87,13 +88,16 @@ export async function runDoctor(
     const { checkRedis } = await import('../adapters/redis/check.ts');
     checks.push(...(await checkRedis(revealSecrets(redis))));
   }
+  checks.push(...(await checkFolders(pipelines)));
   for (const { ok, what, detail, hint } of checks) {
     stdout.write(`${terminalSafe(`${ok ? 'ok    ' : 'failed'} ${what}: ${detail}`)}\n`);
     if (hint !== null) stdout.write(`       ${terminalSafe(hint)}\n`);
   }
   const failed = checks.filter(({ ok }) => !ok).length;
   if (!quiet)
-    stderr.write(checks.length === 0 ? 'These pipelines use no server.\n' : `${failed} of ${checks.length} failed\n`);
+    stderr.write(
+      checks.length === 0 ? 'These pipelines use no server and no folder.\n' : `${failed} of ${checks.length} failed\n`,
+    );
   return failed > 0 ? 1 : 0;
 }
 
