@@ -15,7 +15,7 @@ export const extendedReport: TraceFormat = {
   shapes: ['csv', 'json'],
   rank: 4,
   columns: {
-    event_time: ['datetimeutc', 'datetime'],
+    event_time: ['datetimeutc'],
     sender: ['returnpath'],
     header_sender: ['senderaddress'],
     recipient: ['recipientaddress'],

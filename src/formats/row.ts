@@ -401,13 +401,16 @@ export class RowExtractor {
     const base = this.#connector;
     const usedBefore = this.rows;
     let number = 0;
-    for (let from = starts[column]; from < end; from = listPart.next) {
+    for (let from = starts[column]; from < end; ) {
       splitList(bytes, from, end, bySemicolon);
-      if (listPart.start === listPart.end) continue;
+      // A copy: what the observation is given to may read lists, too.
+      const { start: partStart, end: partEnd, next } = listPart;
+      from = next;
+      if (partStart === partEnd) continue;
       const status = statusOfEventRow(event, sent, replies, number);
       const refusal = replies === null ? REFUSAL_NONE : replies.refusal(number);
       this.#connector = base | (refusal << REFUSAL_SHIFT);
-      this.#eventPair(view, listPart.start, listPart.end, sent ? flags | SENT_ON : flags, status);
+      this.#eventPair(view, partStart, partEnd, sent ? flags | SENT_ON : flags, status);
       number++;
     }
     this.#connector = base;
@@ -426,12 +429,14 @@ export class RowExtractor {
     const { bytes, starts, ends } = view;
     const bySemicolon = hasSemicolon(bytes, starts[column], ends[column]);
     let number = 0;
-    for (let from = starts[column]; from < ends[column]; from = listPart.next) {
+    for (let from = starts[column]; from < ends[column]; ) {
       splitList(bytes, from, ends[column], bySemicolon);
+      const { start, end, next } = listPart;
+      from = next;
       const { addresses } = this.#context;
-      if (listPart.start === listPart.end || !addresses.recipient(bytes, listPart.start, listPart.end)) continue;
+      if (start === end || !addresses.recipient(bytes, start, end)) continue;
       if (addresses.lo === lo && addresses.hi === hi) continue;
-      this.#eventPair(view, listPart.start, listPart.end, flags, STATUS_EXPANDED);
+      this.#eventPair(view, start, end, flags, STATUS_EXPANDED);
       number++;
     }
     return number;
