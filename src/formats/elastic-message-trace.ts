@@ -13,6 +13,10 @@ import type { TraceFormat } from './format.ts';
 export const elasticMessageTrace: TraceFormat = {
   id: 'elastic-message-trace',
   title: "Elastic's message-trace integration",
+  source: "Elasticsearch, Elastic's integration for the message trace",
+  command:
+    'elasticdump --input=https://HOST:9200/logs-microsoft_exchange_online_message_trace.log-* --output=trace.ndjson --type=data',
+  lacks: ['connector', 'direction', 'header sender', 'replies of servers'],
   shapes: ['json', 'csv'],
   rank: 2,
   columns: {

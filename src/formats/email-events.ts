@@ -13,6 +13,9 @@ import type { TraceFormat } from './format.ts';
 export const emailEvents: TraceFormat = {
   id: 'email-events',
   title: 'EmailEvents of Defender XDR (streaming API, Advanced Hunting)',
+  source: 'Microsoft Defender XDR: streaming to Event Hubs or storage, Advanced Hunting',
+  command: 'EmailEvents | where Timestamp > ago(7d)',
+  lacks: ['mail that is still being tried', 'groups that were expanded', 'replies of servers'],
   shapes: ['csv', 'json'],
   rank: 1,
   columns: {

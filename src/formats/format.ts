@@ -58,6 +58,12 @@ export interface TraceFormat {
   id: string;
   /** What a person calls it. */
   title: string;
+  /** Where it comes from. */
+  source: string;
+  /** What an admin types, asks or clicks to get it. */
+  command: string;
+  /** What it cannot tell; the comment of its file says more. */
+  lacks: readonly string[];
   shapes: readonly FileShape[];
   /**
    * Rank when two formats tell the same field of a pair: 1 (believed first) to 7. Formats whose

@@ -12,6 +12,10 @@ import type { TraceFormat } from './format.ts';
 export const messageTrace: TraceFormat = {
   id: 'message-trace',
   title: 'Get-MessageTrace / Get-MessageTraceV2',
+  source: 'Exchange Online PowerShell; archives of the Reporting Web Service',
+  command:
+    'Get-MessageTraceV2 -StartDate 2026-09-01 -EndDate 2026-09-02 -ResultSize 5000 | Export-Csv trace.csv -NoTypeInformation -Encoding UTF8',
+  lacks: ['connector', 'direction', 'header sender', 'replies of servers'],
   shapes: ['csv', 'json', 'xml'],
   rank: 2,
   columns: {
