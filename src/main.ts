@@ -28,11 +28,17 @@ const MODULES: Record<CommandName, () => Promise<RunCommand>> = {
 const EXIT_INTERRUPTED = 130;
 const EXIT_TERMINATED = 143;
 
-/** Ends at once; what has temporary files removes them on `exit`. */
-const interrupted = () => process.exit(EXIT_INTERRUPTED);
-const terminated = () => process.exit(EXIT_TERMINATED);
-process.on('SIGINT', interrupted);
-process.on('SIGTERM', terminated);
+/** The command that runs stops by itself, once it listens to the signals. */
+let isLeftToCommand = false;
+/**
+ * Ends at once; what has temporary files removes them on `exit`. It stays until the end: a signal that came while
+ * modules were loaded would find nobody, were it taken off before the command listens.
+ */
+const endsWith = (exitCode: number) => (signal: NodeJS.Signals) => {
+  if (!isLeftToCommand || process.listenerCount(signal) === 1) process.exit(exitCode);
+};
+process.on('SIGINT', endsWith(EXIT_INTERRUPTED));
+process.on('SIGTERM', endsWith(EXIT_TERMINATED));
 for (const stream of [process.stdout, process.stderr]) {
   // A reader that has gone away (`relaywatch scan … | head`) is no failure; writes see other errors themselves.
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -87,7 +93,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
     for (const text of options) command.addOption(newOption(text));
     command.action(async () => {
       const run = await MODULES[name]();
-      if (stopsItself) process.off('SIGINT', interrupted).off('SIGTERM', terminated);
+      isLeftToCommand = stopsItself;
       exitCode = await run(command.args, command.opts(), process);
     });
   }

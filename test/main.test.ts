@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { COMMAND_NAMES, COMMANDS, commandUsage } from '../src/config/commands.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -371,7 +371,7 @@ describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
     child.stdin.on('error', () => {});
     child.stdin.write(exportOf([row(1)]));
     // The command waits for the rest of its input; its handlers are there once it took the first part.
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await vi.waitFor(() => expect(readdirSync(temporary)).not.toEqual([]), { timeout: 30_000 });
     child.kill(signal);
     expect(await closed).toEqual([expected, null]);
     expect(readdirSync(temporary)).toEqual([]);

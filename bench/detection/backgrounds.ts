@@ -8,8 +8,16 @@ import { join } from 'node:path';
 import { defaultTracesFolder, TRACES, type TraceName } from '../traces/trace.ts';
 import { traceTraffic } from '../traces/trace-traffic.ts';
 import { DAY_MS, HOUR_MS, type Traffic, type TrafficMessage } from '../traffic/message.ts';
+import { externalIp } from '../traffic/names.ts';
 import { Random } from '../traffic/random.ts';
-import { type Background, type HybridServer, streamBackground, type WorldOptions } from '../traffic/world.ts';
+import { holidays, morePeople, newForward, otherHours, together, type Variation } from '../traffic/variation.ts';
+import {
+  type Background,
+  type BackgroundStream,
+  type HybridServer,
+  streamBackground,
+  type WorldOptions,
+} from '../traffic/world.ts';
 
 /** Which backgrounds are summed up in one line of the report. */
 export type Pool = 'generated' | 'real' | 'newsletter' | '10k' | '100k';
@@ -78,6 +86,8 @@ interface GeneratedOptions {
   quietAs?: string;
   stationary?: boolean;
   world?: (random: Random) => Partial<WorldOptions>;
+  /** What changes for good in the course of time. */
+  changes?: (random: Random, world: BackgroundStream, startMs: number, days: number) => Variation;
 }
 
 /** A holiday or two in a row now and then, at any time. */
@@ -88,6 +98,23 @@ function someHolidays(random: Random, days: number): number[] {
     for (let day = 0; day < random.pick([1, 1, 2, 4]); day++) holidays.push(first + day);
   }
   return holidays;
+}
+
+/** Days with a variation that holds from some day on; it looks at the day before and after at most. */
+function* varied(stream: Iterator<TrafficMessage[]>, days: number, variation: Variation): Generator<TrafficMessage[]> {
+  const kept = new Map<number, TrafficMessage[]>();
+  let read = 0;
+  const dayOf = (day: number): TrafficMessage[] => {
+    while (read <= day && read < days) {
+      const next = stream.next();
+      kept.set(read++, next.done ? [] : next.value);
+    }
+    return kept.get(day) ?? [];
+  };
+  for (let day = 0; day < days; day++) {
+    yield variation.replace === undefined ? dayOf(day) : variation.replace(day, dayOf);
+    kept.delete(day - 2);
+  }
 }
 
 function generated(options: GeneratedOptions): BackgroundKind {
@@ -129,7 +156,12 @@ function generated(options: GeneratedOptions): BackgroundKind {
         days,
         mailboxes,
         hybrid,
-        stream: afterFirstHour(world.days, firstMs),
+        stream: afterFirstHour(
+          options.changes === undefined
+            ? world.days
+            : varied(world.days, days, options.changes(random, world, startMs, days)),
+          firstMs,
+        ),
       };
     },
   };
@@ -246,6 +278,46 @@ function largeNewsletter(random: Random): Partial<WorldOptions> {
   };
 }
 
+/** Between three and six of: more people, fewer, for good or for a project; a new forward; clocks that change. */
+function severalChanges(random: Random, world: BackgroundStream, startMs: number, days: number): Variation {
+  const { acceptedDomains, mailboxes } = world;
+  const changes: Variation[] = [];
+  for (let index = random.integer(3, 6); index > 0; index--) {
+    const seed = `${random.seed}/change/${index}`;
+    const fromDay = random.integer(5, days - 5);
+    const toDay = random.chance(0.5) ? days : Math.min(days, fromDay + random.integer(7, 28));
+    // Clocks at most once: each such change looks at three days of those before it.
+    switch (random.integer(0, index === 1 ? 3 : 2)) {
+      case 0:
+        changes.push(morePeople({ seed, startMs, acceptedDomains, fromDay, toDay, share: random.between(0.2, 0.8) }));
+        break;
+      case 1:
+        changes.push(
+          holidays({
+            seed,
+            startMs,
+            firstDay: fromDay,
+            lastDay: toDay,
+            restShare: random.between(0.4, 0.8),
+            dayAfter: 1,
+          }),
+        );
+        break;
+      case 2: {
+        const { address } = random.pick(mailboxes);
+        const target = `${address.slice(0, address.indexOf('@'))}.home@mymail.example.net`;
+        changes.push(
+          newForward({ seed, mailbox: address, target, targetIp: externalIp(901), fromMs: startMs + fromDay * DAY_MS }),
+        );
+        break;
+      }
+      default:
+        changes.push(otherHours({ startMs, fromDay, hours: random.pick([-1, 1]) }));
+    }
+  }
+  return together(changes);
+}
+
 export const BACKGROUNDS: readonly BackgroundKind[] = [
   generated({ id: '10', title: '10 rows a day', rowsPerDay: 10, quickGroups: 8 }),
   generated({ id: '300', title: '300 rows a day', rowsPerDay: 300, quickGroups: 10 }),
@@ -257,6 +329,14 @@ export const BACKGROUNDS: readonly BackgroundKind[] = [
     stationary: false,
     quickGroups: 5,
     world: (random) => ({ growthPerMonth: random.between(0.15, 0.5) }),
+  }),
+  generated({
+    id: 'changing',
+    title: '300 rows a day, three to six changes for good or for weeks',
+    rowsPerDay: 300,
+    stationary: false,
+    quickGroups: 5,
+    changes: severalChanges,
   }),
   generated({
     id: 'forwarding',

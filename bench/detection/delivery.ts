@@ -41,7 +41,8 @@ export interface LiveDelivery {
   /** Incidents as they were last published, without those that were taken back. */
   incidents: IncidentDocument[];
   published: number;
-  retracted: number;
+  /** Incidents that were published and taken back, as they were then. */
+  retracted: IncidentDocument[];
 }
 
 /** Most rows come within minutes, some within hours, a few almost a day late. */
@@ -76,7 +77,7 @@ export function liveIncidents(
   const publication = new Publication(traffic.tenant, 1);
   const latest = new Map<string, IncidentDocument>();
   const published = new Set<string>();
-  let retracted = 0;
+  const retracted: IncidentDocument[] = [];
   const publish = (nowMs: number, isLast: boolean): void => {
     const changedFromMs = live.settle();
     const endMs = live.walk.seen.lastMs;
@@ -94,7 +95,7 @@ export function liveIncidents(
       const { id, document } = write as IncidentWrite;
       published.add(id);
       if (document.relaywatch.incident.state === 'retracted') {
-        retracted++;
+        retracted.push(document);
         latest.delete(id);
       } else {
         latest.set(id, document);
@@ -107,7 +108,10 @@ export function liveIncidents(
     if (atMs >= nextMs) {
       publish(atMs, false);
       const day = live.sealableDay;
-      if (day !== null) live.seal(day, (place) => place);
+      if (day !== null) {
+        live.seal(day, (place) => place);
+        publication.sealBefore(day * DAY_MS);
+      }
       nextMs = atMs + everyMs;
     }
     rows.copyTo(index, scratch.words, 0);

@@ -158,7 +158,7 @@ export function runGroup(
       background: background.kind.id,
       attacks: happening.attacks.map((attack) => judgeAttack(trial.name, attack, raised, known)),
       lookAlike:
-        happening.lookAlike === undefined ? null : judgeLookAlike(trial.name, happening.lookAlike, raised, known),
+        happening.lookAlike === undefined ? null : judgeLookAlike(trial.name, happening.lookAlike, raised, documents),
       incidents: raised.filter((incident) => !known.has(markOf(incident))).map(lineOf),
     },
   }));

@@ -273,6 +273,7 @@ export const QUIET_BOUNDS: Record<string, QuietBounds> = {
   '10k': quietBounds(1.5, 0.3),
   '100k': quietBounds(2, 0.5),
   growing: { allFamilies: { gate: 0.5, goal: 0.2 }, learningWorst: { gate: 3, goal: 1 } },
+  changing: { allFamilies: { gate: 0.5, goal: 0.2 }, learningWorst: { gate: 3, goal: 1 } },
   forwarding: {
     unregistered: { gate: 0.4, goal: 0.1 },
     learningWorst: { gate: 3, goal: 1 },

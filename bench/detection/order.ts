@@ -14,6 +14,7 @@ import { Random } from '../traffic/random.ts';
 import { comparable, liveIncidents, shuffledIncidents } from './delivery.ts';
 import { backgroundsCalled, scenariosCalled } from './evaluation.ts';
 import { planTrials, scanTraffic, wholeTrial } from './group.ts';
+import { lineOf } from './outcome.ts';
 import type { Trial } from './scenario.ts';
 import { AS_SHIPPED, adjustedSettings } from './task.ts';
 
@@ -62,7 +63,7 @@ for (let run = 0; run < runs; run++) {
   const live = isLive ? liveIncidents(trial.traffic, settings, random) : null;
   const made = comparable(live?.incidents ?? shuffledIncidents(trial.traffic, settings, random));
   published += live?.published ?? 0;
-  retracted += live?.retracted ?? 0;
+  retracted += live?.retracted.length ?? 0;
   incidents += expected.length;
   const wanted = comparable(expected);
   const missing = wanted.filter((document) => !made.includes(document));
@@ -75,6 +76,11 @@ for (let run = 0; run < runs; run++) {
     if (values.show) {
       for (const document of missing) process.stdout.write(`  expected ${document}\n`);
       for (const document of extra) process.stdout.write(`  found    ${document}\n`);
+    }
+  }
+  if (values.show) {
+    for (const document of live?.retracted ?? []) {
+      process.stdout.write(`run ${run} (${trial.name}): taken back: ${lineOf(document)}\n`);
     }
   }
 }

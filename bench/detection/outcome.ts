@@ -108,18 +108,36 @@ export function judgeAttack(
   };
 }
 
-/** What was said about something harmless, besides what the background says anyway. */
+/** Clocks and zones that change move what is raised anyway by up to this. */
+const MOVED_MS = 12 * HOUR_MS;
+
+/** The background raises the same about the same one, perhaps at another hour. */
+function isOfBackground(incident: IncidentDocument, background: readonly IncidentDocument[]): boolean {
+  const firstOf = ({ relaywatch }: IncidentDocument): string | undefined => {
+    const { family, contributors } = relaywatch.incident;
+    return (family === 'bulk' ? contributors.mailboxes : contributors.domains)[0]?.key;
+  };
+  const { family, detected_at } = incident.relaywatch.incident;
+  return background.some(
+    (other) =>
+      other.relaywatch.incident.family === family &&
+      firstOf(other) === firstOf(incident) &&
+      Math.abs(Date.parse(other.relaywatch.incident.detected_at) - Date.parse(detected_at)) <= MOVED_MS,
+  );
+}
+
+/** What was said about something harmless, besides what is said about the background anyway. */
 export function judgeLookAlike(
   trial: string,
   lookAlike: LookAlike,
   documents: readonly IncidentDocument[],
-  known: ReadonlySet<string>,
+  background: readonly IncidentDocument[],
 ): LookAlikeOutcome {
   const mine = documents.filter(
     (incident) =>
       incident.relaywatch.incident.state !== 'retracted' &&
       incident.relaywatch.incident.family !== 'limit' &&
-      !known.has(markOf(incident)),
+      !isOfBackground(incident, background),
   );
   const about = lookAlike.occurrences.map(({ startMs, endMs }) =>
     mine.filter((incident) => timesTold(incident).some((time) => time >= startMs && time <= endMs + AFTERMATH_MS)),

@@ -1,7 +1,7 @@
 /**
- * Documents written for the rows read: a day with an attack, live, walked every second of event time.
+ * Documents written for the rows read: a day with an attack, live, walked every second of event time, or every few.
  *
- *     node bench/service/writes.ts [--rows 100000] [--attack 3000]
+ *     node bench/service/writes.ts [--rows 100000] [--attack 3000] [--step 1]
  *
  * The clock is the rows' own: all that has to be written once a minute or once an hour is.
  */
@@ -17,20 +17,24 @@ import { Mail, Packer, PROFILE, type Row, TENANT } from './mail.ts';
 const START_MS = Date.UTC(2026, 9, 6);
 const ATTACK_MS = START_MS + 10 * HOUR_MS;
 const ATTACK_HOURS = 2;
-const SECOND_MS = 1_000;
 
 const { values } = parseArgs({
-  options: { rows: { type: 'string', default: '100000' }, attack: { type: 'string', default: '3000' } },
+  options: {
+    rows: { type: 'string', default: '100000' },
+    attack: { type: 'string', default: '3000' },
+    step: { type: 'string', default: '1' },
+  },
 });
 const rows = Number(values.rows);
+const stepMs = Number(values.step) * 1_000;
 const attackRows = Math.min(Number(values.attack), rows);
 const mail = new Mail('writes');
 const packer = new Packer('stream.csv');
-const bySecond = new Map<number, Row[]>();
+const byStep = new Map<number, Row[]>();
 const put = (row: Row): void => {
-  const second = Math.floor(row.timeMs / SECOND_MS);
-  const known = bySecond.get(second);
-  if (known === undefined) bySecond.set(second, [row]);
+  const step = Math.floor(row.timeMs / stepMs);
+  const known = byStep.get(step);
+  if (known === undefined) byStep.set(step, [row]);
   else known.push(row);
 };
 for (const row of mail.over(START_MS, START_MS + DAY_MS, rows - attackRows)) put(row);
@@ -65,9 +69,9 @@ const worker = new DetectWorker({
 });
 const began = process.cpuUsage();
 await worker.assigned(0, 1);
-for (let second = START_MS / SECOND_MS, offset = 0; second < (START_MS + DAY_MS) / SECOND_MS; second++) {
-  nowMs = (second + 1) * SECOND_MS;
-  const arrived = bySecond.get(second);
+for (let step = START_MS / stepMs, offset = 0; step < (START_MS + DAY_MS) / stepMs; step++) {
+  nowMs = (step + 1) * stepMs;
+  const arrived = byStep.get(step);
   if (arrived === undefined) {
     await worker.idle(0, 1);
     continue;

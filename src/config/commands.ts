@@ -167,8 +167,12 @@ ${RESULT_CODES}`,
 Elasticsearch, topics into Kafka. It may run as often as anybody likes.`,
     options: [
       { flags: '--dry-run', description: 'print what would change, and change nothing' },
-      { flags: '--partitions <N>', description: 'partitions of a new topic (default: 6)', example: '6' },
-      { flags: '--replication-factor <N>', description: 'copies of a new topic (default: 1)', example: '3' },
+      { flags: '--partitions <N>', description: 'partitions of a new topic (default: 12)', example: '12' },
+      {
+        flags: '--replication-factor <N>',
+        description: 'copies of a new topic (default: brokers, up to 3)',
+        example: '3',
+      },
       QUIET,
     ],
     notes: RESULT_CODES,
@@ -221,6 +225,7 @@ pipeline keeps: counted by code, shown with their original text, or put through 
 in the field "original" of the file, or replay when what was in the way is gone, such as a profile that
 was missing. Exports in the folder that a pipeline watches are read at once, those of a pipeline with
 jobs are handed to its workers; others can be scanned. Rows that are known already are not counted twice.
+Of a pipeline with Kafka it also appends entries of tenants that have a profile by now to the log again.
 
 Examples:
   relaywatch scan exports/ --dead-letters dead.ndjson

@@ -44,6 +44,10 @@ export const DROPS = {
     meaning: 'An event that no version of Exchange known here writes.',
     action: 'Look at the column event-id of the rows; where such an event delivers mail, tell us.',
   },
+  other_table: {
+    meaning: 'A record of another table of the same stream, such as EmailAttachmentInfo beside EmailEvents.',
+    action: 'Nothing.',
+  },
 } as const satisfies Record<string, OutcomeGuide>;
 export type DropReason = keyof typeof DROPS;
 export const DROP_REASONS = Object.keys(DROPS) as readonly DropReason[];

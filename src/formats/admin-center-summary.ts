@@ -10,12 +10,16 @@ import type { TraceFormat } from './format.ts';
 export const adminCenterSummary: TraceFormat = {
   id: 'admin-center-summary',
   title: 'Exchange admin center, exported message trace',
+  source: 'Exchange admin center',
+  command: 'Mail flow > Message trace > Export results',
+  lacks: ['connector and direction, as a rule', 'header sender', 'replies of servers'],
   shapes: ['csv', 'json'],
   rank: 4,
   columns: {
     event_time: [
       'date',
       'dateutc',
+      'dateutc0000',
       'datetime',
       'datetimeutc',
       'datereceived',

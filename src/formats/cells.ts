@@ -98,11 +98,11 @@ function wordIn(
   return -1;
 }
 
-/** Compares letters without case; blanks between them do not count. */
+/** Compares letters without case; blanks and underscores between them do not count. */
 function isWord(bytes: Uint8Array, start: number, end: number, word: Uint8Array): boolean {
   let at = 0;
   for (let i = start; i < end; i++) {
-    if (bytes[i] === 0x20) continue;
+    if (bytes[i] === 0x20 || bytes[i] === 0x5f) continue;
     if (at === word.length || (bytes[i] | 0x20) !== word[at]) return false;
     at++;
   }

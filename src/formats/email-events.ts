@@ -13,6 +13,9 @@ import type { TraceFormat } from './format.ts';
 export const emailEvents: TraceFormat = {
   id: 'email-events',
   title: 'EmailEvents of Defender XDR (streaming API, Advanced Hunting)',
+  source: 'Microsoft Defender XDR: streaming to Event Hubs or storage, Advanced Hunting',
+  command: 'EmailEvents | where Timestamp > ago(7d)',
+  lacks: ['mail that is still being tried', 'groups that were expanded', 'replies of servers'],
   shapes: ['csv', 'json'],
   rank: 1,
   columns: {
@@ -30,6 +33,8 @@ export const emailEvents: TraceFormat = {
     from_ip_v6: ['senderipv6'],
     direction: ['emaildirection'],
     connector: ['connectors'],
+    // `AdvancedHunting-EmailEvents` in the stream, `EmailEvents` in exports of Sentinel.
+    table: ['category', 'type'],
   },
   // No organization: `TenantId` is that of the tenant in the stream, and of a workspace in exports of Sentinel.
   required: [['event_time'], ['sender'], ['recipient'], ['message_trace_id']],

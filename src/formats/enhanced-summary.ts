@@ -11,6 +11,15 @@ import type { TraceFormat } from './format.ts';
 export const enhancedSummary: TraceFormat = {
   id: 'enhanced-summary',
   title: 'Enhanced summary (Start-HistoricalSearch, Exchange admin center)',
+  source: 'Exchange admin center and Exchange Online PowerShell, up to 90 days back',
+  command:
+    'Start-HistoricalSearch -ReportTitle relaywatch -ReportType MessageTrace -StartDate 2026-08-01 -EndDate 2026-09-01 -SenderAddress *@contoso.com',
+  lacks: [
+    'which of the two senders it shows',
+    'verdicts of the spam filter',
+    'replies of servers',
+    'the client address after 10 days',
+  ],
   shapes: ['csv', 'json'],
   rank: 3,
   columns: {

@@ -12,10 +12,14 @@ import type { TraceFormat } from './format.ts';
 export const extendedReport: TraceFormat = {
   id: 'extended-report',
   title: 'Extended report (Start-HistoricalSearch, Exchange admin center)',
+  source: 'Exchange admin center and Exchange Online PowerShell, up to 90 days back',
+  command:
+    'Start-HistoricalSearch -ReportTitle relaywatch -ReportType MessageTraceDetail -StartDate 2026-08-01 -EndDate 2026-09-01 -SenderAddress *@contoso.com',
+  lacks: ['verdicts of the spam filter', 'the client address after 10 days'],
   shapes: ['csv', 'json'],
   rank: 4,
   columns: {
-    event_time: ['datetimeutc', 'datetime'],
+    event_time: ['datetimeutc'],
     sender: ['returnpath'],
     header_sender: ['senderaddress'],
     recipient: ['recipientaddress'],

@@ -44,6 +44,8 @@ export type ColumnRole =
   | 'connector'
   /** Name or GUID of the tenant, the same in every row. */
   | 'organization'
+  /** The table that a record of a stream says it is of; see `proof`. */
+  | 'table'
   /** Bounds of the query that made the export: they can settle the order of day and month. */
   | 'start_date'
   | 'end_date';
@@ -56,6 +58,12 @@ export interface TraceFormat {
   id: string;
   /** What a person calls it. */
   title: string;
+  /** Where it comes from. */
+  source: string;
+  /** What an admin types, asks or clicks to get it. */
+  command: string;
+  /** What it cannot tell; the comment of its file says more. */
+  lacks: readonly string[];
   shapes: readonly FileShape[];
   /**
    * Rank when two formats tell the same field of a pair: 1 (believed first) to 7. Formats whose
@@ -72,8 +80,8 @@ export interface TraceFormat {
   /** Columns of other exports: a header with one of them is not this format. */
   foreign: readonly string[];
   /**
-   * A record without a value in any of these columns is of another table: streams mix them. Counts where a file has
-   * all of the columns.
+   * A record without a value in any of these columns is of another table: streams mix them. It is left out where it
+   * says so itself, in the column `table`, and refused otherwise. Counts where a file has all of the columns.
    */
   proof?: readonly ColumnRole[];
   /** Connectors named `SERVER\\name` are the service's own and not the tenant's: they are left out. */
@@ -126,6 +134,7 @@ const ROLES: readonly ColumnRole[] = [
   'direction',
   'connector',
   'organization',
+  'table',
   'start_date',
   'end_date',
 ];

@@ -9,6 +9,10 @@ import type { TraceFormat } from './format.ts';
 export const graphMessageTrace: TraceFormat = {
   id: 'graph-message-trace',
   title: 'Microsoft Graph messageTraces',
+  source: 'Microsoft Graph, permission ExchangeMessageTrace.Read.All',
+  command:
+    'GET /v1.0/admin/exchange/tracing/messageTraces?$filter=receivedDateTime ge 2026-09-01T00:00:00Z and receivedDateTime le 2026-09-02T00:00:00Z&$top=5000',
+  lacks: ['connector', 'direction', 'header sender', 'replies of servers'],
   shapes: ['json', 'csv'],
   rank: 2,
   columns: {

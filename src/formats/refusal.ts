@@ -33,6 +33,9 @@ const SUCCESS = /(?:^|\{LED=)[\s[]*2\d\d[\s-]/i;
 const FAILURE = /(?:^|\{LED=)[\s[]*5\d\d[\s-]/i;
 const EXPANSION = /RESOLVER\.GRP\.Expanded/i;
 
+/** A brace that ends no pair, or brackets that end before the text does: Exchange writes neither. */
+const STRAY_END = /\}(?!\s*(?:\]?\s*(?:$|;\s*$)|\]\s*;\s*\[|;\s*\{[A-Z]*(?:=|$)))/i;
+
 /** Domains in which Microsoft names the servers of Exchange Online, in all its clouds. */
 const MICROSOFT_DOMAINS = [
   'outlook.com',
@@ -138,7 +141,7 @@ function namesOthers(text: string): boolean {
 function isForeign(text: string, server: string): boolean {
   // Without the structure only the row itself has a name; one without a dot is a server of Exchange's own.
   if (!STRUCTURED.test(text)) return server.includes('.') && !isMicrosoft(server);
-  if (text.length > LONGEST_OWN_REPLY) return true;
+  if (text.length > LONGEST_OWN_REPLY || STRAY_END.test(text)) return true;
   const isCut = !/\{FQDN=/i.test(text) || !/[}\]]\s*$/.test(text);
   return isCut && text.length > LONGEST_CUT_REPLY;
 }

@@ -222,7 +222,9 @@ export class RowExtractor {
       event = meaning;
     }
     if (this.#proof.length > 0 && this.#proof.every((column) => starts[column] === ends[column])) {
-      this.#refuse(view, 'malformed_record', `its fields are those of no row of ${this.#file.match.format.title}`);
+      const { id, title } = this.#file.match.format;
+      if (namesOtherTable(view, roles.table, id)) this.#dropAll(view, 'other_table');
+      else this.#refuse(view, 'malformed_record', `its fields are those of no row of ${title}`);
       return;
     }
     let flags = this.#formatFlags;
@@ -399,13 +401,16 @@ export class RowExtractor {
     const base = this.#connector;
     const usedBefore = this.rows;
     let number = 0;
-    for (let from = starts[column]; from < end; from = listPart.next) {
+    for (let from = starts[column]; from < end; ) {
       splitList(bytes, from, end, bySemicolon);
-      if (listPart.start === listPart.end) continue;
+      // A copy: what the observation is given to may read lists, too.
+      const { start: partStart, end: partEnd, next } = listPart;
+      from = next;
+      if (partStart === partEnd) continue;
       const status = statusOfEventRow(event, sent, replies, number);
       const refusal = replies === null ? REFUSAL_NONE : replies.refusal(number);
       this.#connector = base | (refusal << REFUSAL_SHIFT);
-      this.#eventPair(view, listPart.start, listPart.end, sent ? flags | SENT_ON : flags, status);
+      this.#eventPair(view, partStart, partEnd, sent ? flags | SENT_ON : flags, status);
       number++;
     }
     this.#connector = base;
@@ -424,12 +429,14 @@ export class RowExtractor {
     const { bytes, starts, ends } = view;
     const bySemicolon = hasSemicolon(bytes, starts[column], ends[column]);
     let number = 0;
-    for (let from = starts[column]; from < ends[column]; from = listPart.next) {
+    for (let from = starts[column]; from < ends[column]; ) {
       splitList(bytes, from, ends[column], bySemicolon);
+      const { start, end, next } = listPart;
+      from = next;
       const { addresses } = this.#context;
-      if (listPart.start === listPart.end || !addresses.recipient(bytes, listPart.start, listPart.end)) continue;
+      if (start === end || !addresses.recipient(bytes, start, end)) continue;
       if (addresses.lo === lo && addresses.hi === hi) continue;
-      this.#eventPair(view, listPart.start, listPart.end, flags, STATUS_EXPANDED);
+      this.#eventPair(view, start, end, flags, STATUS_EXPANDED);
       number++;
     }
     return number;
@@ -585,6 +592,13 @@ export class RowExtractor {
   #refuse(view: RecordView, code: DeadLetterCode, reason: string): void {
     this.#counter.deadLetter({ code, reason, offset: view.offset, length: view.length, line: view.line });
   }
+}
+
+/** Whether the record says that it is of a table with another name than the format has. */
+function namesOtherTable({ bytes, starts, ends }: RecordView, column: number, format: string): boolean {
+  if (column < 0 || starts[column] === ends[column]) return false;
+  const name = canonicalColumn(new TextDecoder().decode(bytes.subarray(starts[column], ends[column])));
+  return !name.endsWith(canonicalColumn(format));
 }
 
 function isRepeatedHeader(view: RecordView, header: readonly string[]): boolean {

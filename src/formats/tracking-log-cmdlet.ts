@@ -12,6 +12,10 @@ import type { TraceFormat } from './format.ts';
 export const trackingLogCmdlet: TraceFormat = {
   id: 'tracking-log-cmdlet',
   title: 'Get-MessageTrackingLog',
+  source: 'Exchange Management Shell',
+  command:
+    "Get-MessageTrackingLog -ResultSize Unlimited -Start 2026-09-01 -End 2026-09-02 | Select-Object *,@{n='RecipientList';e={$_.Recipients -join ';'}},@{n='RecipientStatusList';e={$_.RecipientStatus -join ';'}} -ExcludeProperty Recipients,RecipientStatus | Export-Csv tracking.csv -NoTypeInformation -Encoding UTF8",
+  lacks: ['verdicts of the spam filter', 'the time zone of the server, in CSV', 'network message id before 2013'],
   shapes: ['csv', 'json'],
   rank: 6,
   columns: {

@@ -28,6 +28,13 @@ const SINCE_2016 = ['transport-traffic-type', 'log-id', 'schema-version'];
 export const trackingLog: TraceFormat = {
   id: 'tracking-log',
   title: 'Message tracking log of Exchange Server (MSGTRK)',
+  source: 'Exchange Server 2007 to SE, on the server',
+  command: 'Copy-Item $env:ExchangeInstallPath\\TransportRoles\\Logs\\MessageTracking\\MSGTRK*.LOG D:\\trace',
+  lacks: [
+    'verdicts of the spam filter',
+    'network message id before 2013',
+    'direction and original client before 2010 SP1',
+  ],
   shapes: ['csv'],
   rank: 5,
   columns: {

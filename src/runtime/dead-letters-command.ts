@@ -9,10 +9,11 @@ import { type LetterCounts, letterDetail, letterList } from '../reports/dead-let
 import { jsonLine } from '../reports/ndjson.ts';
 import { counted, terminalSafe } from '../reports/text.ts';
 import { type LetterSource, lettersOfFile, lettersOfPipeline } from './dead-letters/read.ts';
-import { writeReplay } from './dead-letters/replay.ts';
+import { isEntry, writeReplay } from './dead-letters/replay.ts';
 import type { StoredLetter } from './dead-letters/stored-letter.ts';
 import { pipelineSurroundings } from './pipeline-files.ts';
 import type { Streams } from './scan-command.ts';
+import { kafkaSettings, logOf } from './service/components.ts';
 import { type StreamOutput, streamOutput } from './stream-output.ts';
 import { runSubmit } from './submit-command.ts';
 
@@ -141,7 +142,11 @@ async function replay(
   streams: Streams,
 ): Promise<ExitCode> {
   const { stderr } = streams;
-  const { exports, left } = await writeReplay(letters, replayFolder(raw.out, pipeline));
+  if (pipeline?.log != null) {
+    const entries = await replayLog(pipeline, raw);
+    if (entries > 0) await output.write(`${pipeline.log.topic}  ${counted(entries, 'entry', 'entries')}\n`);
+  }
+  const { exports, left } = await writeReplay(withoutEntries(letters, pipeline), replayFolder(raw.out, pipeline));
   for (const { path: name, rows } of exports) {
     await output.write(`${terminalSafe(name)}  ${counted(rows, 'row')}\n`);
   }
@@ -154,6 +159,25 @@ async function replay(
   }
   if (!raw.quiet && exports.length === 0 && left.size === 0) stderr.write('there is nothing to replay\n');
   return left.size > 0 ? 1 : 0;
+}
+
+/**
+ * Appends dead entries to the log again: those of tenants that have a profile by now, and with `--code` those of
+ * envelopes that could not be read, which a newer version may read.
+ */
+async function replayLog(pipeline: Pipeline, { code, tenant }: RawDeadLetterOptions): Promise<number> {
+  const { replayDeadEntries } = await import('../adapters/kafka/dead-letter-replay.ts');
+  const log = logOf(pipeline);
+  const known = new Set(pipeline.tenants.map(({ key }) => key));
+  return replayDeadEntries(kafkaSettings(log), log.deadLetterTopic, (entry) => {
+    if (tenant !== undefined && entry.tenant !== tenant) return false;
+    return entry.code === (code ?? 'unknown_tenant') && known.has(entry.tenant);
+  });
+}
+
+/** Letters about entries stand for what is in the topic, where there is one. */
+async function* withoutEntries(letters: AsyncIterable<StoredLetter>, pipeline: Pipeline | null) {
+  for await (const letter of letters) if (pipeline?.log == null || !isEntry(letter)) yield letter;
 }
 
 /** Where the exports of a tenant go: `--out`, or the folder that a pipeline watches. */

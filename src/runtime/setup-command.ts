@@ -6,12 +6,13 @@ import { revealSecrets } from '../config/pipeline/secret.ts';
 import type { ExitCode } from '../core/outcome.ts';
 import type { Check, SetupStep } from '../core/setup.ts';
 import { terminalSafe } from '../reports/text.ts';
+import { checkFolders } from './folder-checks.ts';
 import { namedPipelines, pipelineSurroundings } from './pipeline-files.ts';
 import type { Streams } from './scan-command.ts';
 import { kafkaSettings } from './service/components.ts';
 
-/** Tenants are spread over so many partitions; a later change would move them. */
-const PARTITIONS = 6;
+/** Tenants are spread over so many partitions, as infra/kafka/topics.json has them; a later change would move them. */
+export const PARTITIONS = 12;
 const RETENTION_MS = 7 * 86_400_000;
 
 export interface RawSetupOptions {
@@ -34,7 +35,7 @@ export async function runSetup(
     const { setupElasticsearch } = await import('../adapters/elasticsearch/setup.ts');
     steps.push(...(await setupElasticsearch(revealSecrets(elasticsearch.elasticsearch), { dryRun })));
   }
-  const replicationFactor = Number(raw.replicationFactor ?? 1);
+  const replicationFactor = raw.replicationFactor === undefined ? null : Number(raw.replicationFactor);
   for (const log of byTopic(pipelines.flatMap((pipeline) => pipeline.log ?? []))) {
     const { setupKafka } = await import('../adapters/kafka/setup.ts');
     const partitions = Number(raw.partitions ?? PARTITIONS);
@@ -87,13 +88,16 @@ export async function runDoctor(
     const { checkRedis } = await import('../adapters/redis/check.ts');
     checks.push(...(await checkRedis(revealSecrets(redis))));
   }
+  checks.push(...(await checkFolders(pipelines)));
   for (const { ok, what, detail, hint } of checks) {
     stdout.write(`${terminalSafe(`${ok ? 'ok    ' : 'failed'} ${what}: ${detail}`)}\n`);
     if (hint !== null) stdout.write(`       ${terminalSafe(hint)}\n`);
   }
   const failed = checks.filter(({ ok }) => !ok).length;
   if (!quiet)
-    stderr.write(checks.length === 0 ? 'These pipelines use no server.\n' : `${failed} of ${checks.length} failed\n`);
+    stderr.write(
+      checks.length === 0 ? 'These pipelines use no server and no folder.\n' : `${failed} of ${checks.length} failed\n`,
+    );
   return failed > 0 ? 1 : 0;
 }
 

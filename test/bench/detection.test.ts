@@ -128,14 +128,16 @@ describe('the judge', () => {
       incident({ detectedMs: START_MS + HOUR_MS, type: 'bulk_sender', escalationsMs: [START_MS + 14 * DAY_MS] }),
       incident({ detectedMs: START_MS + 3 * DAY_MS }),
     ];
-    expect(judgeLookAlike('x', { occurrences, types: [] }, documents, new Set())).toMatchObject({
+    expect(judgeLookAlike('x', { occurrences, types: [] }, documents, [])).toMatchObject({
       incidents: [1, 0, 1],
       calledAttack: false,
       typesRight: true,
       types: ['bulk_sender'],
     });
-    const named = judgeLookAlike('x', { occurrences, types: ['backscatter'] }, documents, new Set());
+    const named = judgeLookAlike('x', { occurrences, types: ['backscatter'] }, documents, []);
     expect(named.typesRight).toBe(false);
+    const moved = [incident({ detectedMs: START_MS + 4 * HOUR_MS })];
+    expect(judgeLookAlike('x', { occurrences, types: [] }, documents, moved).incidents).toEqual([0, 0, 0]);
   });
 
   it('counts what nobody caused by the days it happened in', () => {

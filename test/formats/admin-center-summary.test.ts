@@ -20,6 +20,14 @@ describe('exported message trace of the admin center', () => {
     expect(await pairs('admin-center-summary/underscores.csv')).toEqual(results);
   });
 
+  it('is refused where its times are of a zone', async () => {
+    const { ledger } = await readAll(inputOptions([`${FIXTURES}/refused/admin-center-zone.csv`]));
+    expect(ledger[0].refused).toMatchObject({
+      code: 'unknown_format',
+      message: expect.stringContaining('"Date (UTC+01:00)" are of a zone: set the time zone to UTC'),
+    });
+  });
+
   it('is refused without ids: its rows cannot be told apart', async () => {
     const { ledger } = await readAll(inputOptions([`${FIXTURES}/refused/admin-center-without-ids.csv`]));
     expect(ledger[0].refused).toEqual({

@@ -21,6 +21,16 @@ describe("documents of Elastic's message-trace integration", () => {
     expect((await pairs('elastic-message-trace/originals.ndjson')).slice(0, 6)).toEqual(trace);
   });
 
+  it('may be what convert wrote', async () => {
+    const trace = await pairs('message-trace/reporting-service-light.json');
+    const written = await pairs('elastic-message-trace/converted.ndjson');
+    const fields = (pair: object) => {
+      const { sender, recipient, status, subject, message_trace_id: id } = pair as Record<string, string>;
+      return { sender, recipient, status, subject, id };
+    };
+    expect(written.map(fields)).toEqual(trace.map(fields));
+  });
+
   it('lose the statuses that ECS has no word for, where ECS is all there is', async () => {
     const trace = await pairs('message-trace/reporting-service-light.json');
     const lost = ['filtered_as_spam', 'getting_status', 'expanded'];

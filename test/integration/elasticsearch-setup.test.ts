@@ -105,11 +105,17 @@ describeWithOwnEngines('Elasticsearch', { elasticsearch: true }, (engines) => {
         aliases: { [names.incident]: { is_write_index: true } },
         mappings: { dynamic: 'strict', properties: { event: { properties: { id: { type: 'keyword' } } } } },
       });
+      const store = createElasticsearchStore(settings);
+      onTestFinished(() => store.close());
+      await expect(store.check()).rejects.toMatchObject({
+        code: 'elasticsearch_not_set_up',
+        message: expect.stringContaining('has indices of an earlier version, which lack fields: @timestamp'),
+        hint: expect.stringContaining('relaywatch setup'),
+      });
       const steps = await setUp();
       expect(steps.find(({ what }) => what.includes(`alias ${names.incident}`))?.state).toBe('updated');
       expect(states(await setUp())).toEqual(['unchanged']);
-      const store = createElasticsearchStore(settings);
-      onTestFinished(() => store.close());
+      await store.check();
       expect(await store.deliver([incidentWrite('rw-1')])).toMatchObject({ written: 1, refused: [] });
     });
 

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createArchive } from '../../src/adapters/file/archive.ts';
 import { ENVELOPE_HEADER } from '../../src/adapters/kafka/batch.ts';
 import { createKafkaDeadLetters, DEAD_HEADERS } from '../../src/adapters/kafka/dead-letters.ts';
 import { createKafkaRecordSource } from '../../src/adapters/kafka/records-source.ts';
@@ -228,6 +229,7 @@ outputs: { folder: { path: out } }
     const worker = () => {
       const child = spawn(process.execPath, [path.join(ROOT, 'src/main.ts'), 'run', 'event-hubs.yaml'], {
         cwd: folder,
+        env: { ...process.env, RELAYWATCH_DATA: folder },
         stdio: ['ignore', 'ignore', 'pipe'],
       });
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -306,8 +308,18 @@ outputs: { folder: { path: out } }
       expect(partitions.find((one) => one.partition === partition)?.offset).toBe(high);
     }
     await produce(30);
-    expect((await run(['run', '--once', 'event-hubs.yaml'], { cwd: folder })).status).toBe(0);
+    const env = { RELAYWATCH_DATA: folder };
+    expect((await run(['run', '--once', 'event-hubs.yaml'], { cwd: folder, env })).status).toBe(0);
     await eventually('the last rows are there', () => rows().size === sent + 1);
+
+    // What killed workers had begun to keep is in the archive too.
+    const archive = createArchive(path.join(folder, 'archive'));
+    const kept = new Set<string>();
+    for (const { sha256, bytes } of await archive.list('contoso')) {
+      const text = Buffer.from(await archive.read('contoso', sha256, 0, bytes)).toString();
+      for (const line of text.trimEnd().split('\n')) kept.add(JSON.parse(line).properties.NetworkMessageId);
+    }
+    expect(kept.size).toBe(sent);
   });
 });
 

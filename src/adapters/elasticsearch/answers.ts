@@ -148,6 +148,15 @@ export function notSetUp(place: string, said: string): Outcome & { kind: 'broken
   );
 }
 
+/** Indices are of an earlier version: they would refuse documents of this one. */
+export function outdated(place: string, lacking: readonly string[]): Outcome & { kind: 'broken' } {
+  return broken(
+    'elasticsearch_not_set_up',
+    `${place} has indices of an earlier version, which lack fields: ${lacking.slice(0, 10).join(', ')}`,
+    'Run "relaywatch setup", which adds them.',
+  );
+}
+
 function unexpected(place: string, status: number, said: string): Outcome {
   return broken(
     'elasticsearch_unexpected',

@@ -8,7 +8,7 @@ import { openClient } from './client.ts';
 import { ask, askVersion, type ServerVersion } from './server.ts';
 import { ALIASED, type ElasticsearchSettings, placeOf, STREAMED, storeNames } from './settings.ts';
 import { indexTemplateFor } from './setup.ts';
-import { COMPONENT_TEMPLATES, INDEX_TEMPLATES, isContained } from './templates.ts';
+import { COMPONENT_TEMPLATES, INDEX_TEMPLATES, isContained, missingFields } from './templates.ts';
 
 const RUN_SETUP = 'Run "relaywatch setup".';
 
@@ -122,7 +122,20 @@ class Doctor {
     for (const kind of ALIASED) {
       if (!(await this.#client.indices.existsAlias({ name: names[kind] }))) missing.push(names[kind]);
     }
-    if (missing.length === 0) return 'all there';
+    const lacking = new Set<string>();
+    for (const kind of [...ALIASED, ...STREAMED]) {
+      const request = { index: names[kind], ignore_unavailable: true };
+      const found = await this.#client.indices.getMapping(request, { ignore: [403, 404] });
+      for (const field of missingFields(kind, found)) lacking.add(field);
+    }
+    if (missing.length === 0 && lacking.size === 0) return 'all there';
+    if (missing.length === 0) {
+      throw new RelaywatchError({
+        code: 'elasticsearch_not_set_up',
+        message: `of an earlier version, without ${[...lacking].slice(0, 10).join(', ')}`,
+        hint: RUN_SETUP,
+      });
+    }
     throw new RelaywatchError({
       code: 'elasticsearch_not_set_up',
       message: `there is no alias ${missing.join(', ')}`,

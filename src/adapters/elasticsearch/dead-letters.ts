@@ -33,9 +33,8 @@ export async function* readDeadLetters(
     }
   };
   try {
-    const { data_streams: streams } = await asked(() => client.indices.getDataStream({ name: `${index}*` }));
     // It comes into being with the first document.
-    if (!streams.some(({ name }) => name === index)) return;
+    if (!(await asked(() => client.indices.exists({ index })))) return;
     const opened = await asked(() => client.openPointInTime({ index, keep_alive: KEEP_ALIVE }));
     let { id } = opened;
     try {

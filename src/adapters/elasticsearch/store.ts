@@ -16,12 +16,13 @@ import type {
   StoredIncident,
 } from '../../core/delivery.ts';
 import { replacementToStore, storedIncident } from '../../core/stored-documents.ts';
-import { failureOutcome, notSetUp } from './answers.ts';
+import { failureOutcome, notSetUp, outdated } from './answers.ts';
 import { type BulkOperation, BulkWriter } from './bulk-writer.ts';
 import { openClient } from './client.ts';
 import { writeIncidents } from './incident-writes.ts';
 import { type Patience, type WaitOptions, Waits } from './patience.ts';
 import { type ElasticsearchSettings, placeOf, STREAMED, type StoreNames, storeNames } from './settings.ts';
+import { missingFields } from './templates.ts';
 
 /** Ids that are looked up at a time. */
 const IDS_PER_SEARCH = 1000;
@@ -58,6 +59,7 @@ class ElasticsearchStore implements OutputStore {
   async check(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     await this.#checkSetUp(signal);
+    await this.#checkFields(signal);
   }
 
   async deliver(writes: readonly OutputWrite[], signal?: AbortSignal): Promise<DeliveryReport> {
@@ -259,6 +261,21 @@ class ElasticsearchStore implements OutputStore {
       throw notSetUp(this.#place, `there is no alias ${name}`).error;
     }
     this.#isSetUp = true;
+  }
+
+  /** Strict mappings refuse what they do not know: rather now than with the first document. */
+  async #checkFields(signal?: AbortSignal): Promise<void> {
+    const lacking = new Set<string>();
+    for (const [kind, index] of Object.entries(this.#names) as [keyof StoreNames, string][]) {
+      const request = { index, ignore_unavailable: true, allow_no_indices: true };
+      // Who only writes need not see mappings.
+      const found = await this.#persist(
+        () => this.#client.indices.getMapping(request, { signal, ignore: [403, 404] }),
+        signal,
+      );
+      for (const field of missingFields(kind, found)) lacking.add(field);
+    }
+    if (lacking.size > 0) throw outdated(this.#place, [...lacking]).error;
   }
 
   #persist<Result>(request: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {

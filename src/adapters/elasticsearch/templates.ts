@@ -86,6 +86,20 @@ export function fieldsOf(mappings: Json, above = ''): string[] {
   });
 }
 
+/**
+ * Fields of documents of a kind that one of the indices in an answer to `GET INDEX/_mapping` does not have: an earlier
+ * version did not know them. None where the answer is a refusal.
+ */
+export function missingFields(kind: keyof StoreNames, answer: object): string[] {
+  const wanted = fieldsOf(mappingsOf(kind));
+  const missing = Object.values(answer).flatMap((index: unknown) => {
+    if (!isObject(index) || !isObject(index.mappings)) return [];
+    const present = new Set(fieldsOf(index.mappings));
+    return wanted.filter((field) => !present.has(field));
+  });
+  return [...new Set(missing)];
+}
+
 function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -13,7 +13,8 @@ export interface KafkaSetupOptions {
   dryRun: boolean;
   /** Of a topic that does not exist yet. */
   partitions: number;
-  replicationFactor: number;
+  /** Of a topic that does not exist yet; null for as many as there are brokers, up to three. */
+  replicationFactor: number | null;
   retentionMs: number;
 }
 
@@ -24,6 +25,8 @@ export const LEAST_MESSAGE_BYTES = 4_194_304;
 /** Dead entries have the bytes of what was written, and more headers. */
 const LEAST_DEAD_MESSAGE_BYTES = LEAST_MESSAGE_BYTES + 1_048_576;
 const DEAD_PARTITIONS = 1;
+/** So many brokers may have an entry: two of them may fail. */
+const MOST_COPIES = 3;
 const RETRIES = 3;
 const DISCONNECT_MS = 5_000;
 
@@ -115,11 +118,12 @@ async function setupTopic(
   wantedSettings: readonly TopicSetting[],
   options: Omit<KafkaSetupOptions, 'retentionMs'> & { keeps: string },
 ): Promise<SetupStep[]> {
-  const { dryRun, partitions, replicationFactor } = options;
+  const { dryRun, partitions } = options;
   const { topic } = settings;
   return withAdmin(settings, async (admin) => {
     const existing = await topicOf(admin, topic);
     if (existing === null) {
+      const replicationFactor = options.replicationFactor ?? (await copiesOf(admin));
       const what = `topic ${topic} with ${partitions} partitions, replication factor ${replicationFactor}`;
       if (dryRun) return [{ what, state: 'would create' }];
       const configEntries = wantedSettings.map(({ name, wanted }) => ({ name, value: wanted }));
@@ -141,6 +145,11 @@ async function setupTopic(
     }
     return steps;
   });
+}
+
+async function copiesOf(admin: kafkajs.Admin): Promise<number> {
+  const { brokers } = await admin.describeCluster();
+  return Math.min(MOST_COPIES, brokers.length);
 }
 
 /** What `doctor` says of Kafka and the topic of the envelopes; never throws. */

@@ -92,7 +92,7 @@ export class SealedPairs {
     const lo = pairLo(words, base);
     const hi = pairHi(words, base);
     const place = this.#find(lo, hi);
-    const known = place < 0 ? this.#recent.get(lo, hi) : this.#values[place];
+    const known = place < 0 ? this.#recentOf(lo, hi) : this.#values[place];
     if (known === undefined) return UNKNOWN;
     const statuses = statusesOf(words, base);
     const knownStatuses = known % STEPS;
@@ -134,6 +134,11 @@ export class SealedPairs {
     this.#starts = new Uint32Array(bucketsOf(this.#shift) + 1);
     for (const hi of known) this.#starts[bucketOf(hi, this.#shift) + 1]++;
     for (let bucket = 1; bucket < this.#starts.length; bucket++) this.#starts[bucket] += this.#starts[bucket - 1];
+  }
+
+  /** Mostly there are none, and looking would be a miss of the cache for every row. */
+  #recentOf(lo: number, hi: number): number | undefined {
+    return this.#recent.size === 0 ? undefined : this.#recent.get(lo, hi);
   }
 
   /** The place of a pair in the columns; -1 where it has none. */

@@ -23,6 +23,12 @@ export interface Replayed {
 
 /** Entries of the log are no rows: they lie in the dead-letter topic as they were. */
 const NO_ROWS: ReadonlySet<DeadLetterCode> = new Set(['bad_envelope', 'unknown_tenant']);
+
+/** Whether a letter is about an entry of the log and not about a row. */
+export function isEntry({ code }: StoredLetter): boolean {
+  return NO_ROWS.has(code);
+}
+
 const OPENING_BRACE = 0x7b;
 const BLANKS = [0x20, 0x09, 0x0a, 0x0d];
 
@@ -64,8 +70,9 @@ export async function writeReplay(
 }
 
 /** What keeps a letter from being put through again; null where nothing does. */
-function obstacleTo({ code, isCut, header, original }: StoredLetter): string | null {
-  if (NO_ROWS.has(code)) return `${code}: ${DEAD_LETTERS[code].action}`;
+function obstacleTo(letter: StoredLetter): string | null {
+  const { code, isCut, header, original } = letter;
+  if (isEntry(letter)) return `${code}: ${DEAD_LETTERS[code].action}`;
   if (isCut) return 'longer than what was kept: read the file itself again';
   if (header !== null) return null;
   const first = original.find((byte) => !BLANKS.includes(byte));

@@ -22,6 +22,8 @@ const GROWTH_EVERY_MS = HOUR_MS;
 const ENDED_KEPT = 1000;
 /** And not when nothing was heard of it for so long, while others came: its pairs are forgotten long before. */
 const REMEMBERED_MS = 35 * DAY_MS;
+/** Exports that are remembered in all: more than these begin only where somebody makes them up, and none of them ends. */
+const MOST_KEPT = 5000;
 /** An export of which nothing came for so long, while others came, is not in the middle any more. */
 const PAUSE_MS = HOUR_MS;
 /** An export whose end is still missing then is a finding: who reads it was ended, and nobody went on. */
@@ -169,9 +171,7 @@ export class FileCounts {
     this.#changed.add(file.id);
     const ended = [...this.#files.values()].filter(({ hasEnded }) => hasEnded);
     for (const { id } of ended.slice(0, Math.max(0, ended.length - ENDED_KEPT))) {
-      if (this.#changed.has(id)) continue;
-      this.#files.delete(id);
-      this.#unsaved.delete(id);
+      if (!this.#changed.has(id)) this.#drop(id);
     }
   }
 
@@ -179,12 +179,15 @@ export class FileCounts {
   forget(): void {
     const beforeMs = this.#heardMs - REMEMBERED_MS;
     for (const { id, hasEnded, heardMs } of this.#files.values()) {
-      if (heardMs >= beforeMs || (hasEnded && this.#changed.has(id))) continue;
-      this.#files.delete(id);
-      this.#changed.delete(id);
-      this.#unsaved.delete(id);
-      this.#writtenMs.delete(id);
+      if (heardMs < beforeMs && !(hasEnded && this.#changed.has(id))) this.#drop(id);
     }
+  }
+
+  #drop(id: string): void {
+    this.#files.delete(id);
+    this.#changed.delete(id);
+    this.#unsaved.delete(id);
+    this.#writtenMs.delete(id);
   }
 
   /** Findings that open or close now: exports whose end is missing. */
@@ -205,6 +208,10 @@ export class FileCounts {
     this.#files.set(file.id, file);
     this.#unsaved.delete(file.id);
     this.#unsaved.add(file.id);
+    if (this.#files.size <= MOST_KEPT) return;
+    const oldest = this.#files.keys().next().value as string;
+    // What is not written yet is, with the next delivery.
+    if (!this.#changed.has(oldest)) this.#drop(oldest);
   }
 
   /** Lines of the ledger that changed since they were written and are due. */

@@ -78,6 +78,8 @@ export interface TenantProgress {
 
 export class TenantDetector {
   readonly #profile: TenantProfile;
+  /** Digest of what incidents are judged by. */
+  readonly #settings: string;
   readonly #context: RowContext;
   readonly #counts = new ObservationCounts();
   readonly #chosen = new ChosenTexts();
@@ -98,6 +100,7 @@ export class TenantDetector {
   constructor(profile: TenantProfile, generation: number) {
     const { key } = profile.settings;
     this.#profile = profile;
+    this.#settings = digestOf(profile);
     const hash = new KeyedHash(key);
     this.#context = {
       hash,
@@ -329,20 +332,23 @@ export class TenantDetector {
     const { move, forget } = this.#envelopes.moving(shownFromMs);
     if (this.#chosen.size === 0) this.#live.seal(openDay, move);
     else {
-      /** Pairs whose records may still be read again: the others are gone, or their texts have moved as chosen. */
+      /** Pairs with choices whose records may still be read again: of the others the texts have moved as chosen, or are gone. */
       const shown = new Set<string>();
+      const show = (key: string): void => {
+        if (this.#chosen.get(key) !== undefined) shown.add(key);
+      };
       this.#live.seal(
         openDay,
         (place) => {
           const moved = move(place);
-          if (moved === place) shown.add(ChosenTexts.keyOf(place));
+          if (moved === place) show(ChosenTexts.keyOf(place));
           return moved;
         },
         (words, base, timeMs) => {
-          if (timeMs >= shownFromMs) shown.add(ChosenTexts.key(words, base));
+          if (timeMs >= shownFromMs) show(ChosenTexts.key(words, base));
         },
       );
-      this.#live.forEachOpenKey((key) => shown.add(key));
+      this.#live.forEachOpenKey(show);
       this.#chosen.keep((key) => shown.has(key));
     }
     forget();
@@ -443,7 +449,7 @@ export class TenantDetector {
       files: this.#files.changes(),
       hours: this.#hours.save(),
       oldestLogOffset: this.#envelopes.oldestLogOffset,
-      settings: this.#settingsDigest(),
+      settings: this.#settings,
       lastRowAtMs: this.#lastRowAtMs,
     };
   }
@@ -462,18 +468,10 @@ export class TenantDetector {
       this.#live.load(base.sealed);
     }
     this.#publication.load(progress.publication);
-    if (progress.settings !== this.#settingsDigest()) this.#publication.keepForSettings();
+    if (progress.settings !== this.#settings) this.#publication.keepForSettings();
     this.#lastRowAtMs = progress.lastRowAtMs;
     this.#files.load(base?.files ?? [], progress.files);
     this.#hours.load(progress.hours, base?.lateHours ?? []);
-  }
-
-  #settingsDigest(): string {
-    const { settings, organizations } = this.#profile;
-    return createHash('sha256')
-      .update(JSON.stringify([settings, organizations]))
-      .digest('hex')
-      .slice(0, 16);
   }
 
   #createWalk(): Walk {
@@ -526,6 +524,12 @@ export class TenantDetector {
 }
 
 const ORGANIZATION_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A list of domains may be long: to be worked out once. */
+function digestOf({ settings, organizations }: TenantProfile): string {
+  const text = JSON.stringify([settings, organizations]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
 
 function textsOf(dictionary: Dictionary): string[] {
   return Array.from({ length: dictionary.size }, (_, index) => dictionary.text(index + 1));

@@ -51,6 +51,8 @@ export class RecordArchive {
   /** By partition and format. */
   readonly #open = new Map<string, Piece>();
   #nextLookMs = 0;
+  /** Partitions are read at the same time, and files are theirs together. */
+  #before: Promise<unknown> = Promise.resolve();
 
   constructor(options: RecordArchiveOptions) {
     this.#options = options;
@@ -58,7 +60,29 @@ export class RecordArchive {
   }
 
   /** Whole records of one format, each with its line break; on the disk when it resolves. */
-  async add(partition: number, format: string, lines: Uint8Array): Promise<void> {
+  add(partition: number, format: string, lines: Uint8Array): Promise<void> {
+    return this.#inTurn(() => this.#add(partition, format, lines));
+  }
+
+  /** To be called now and then: archives files whose hour is over, and those that others have left. */
+  look(): Promise<void> {
+    return this.#inTurn(() => this.#look());
+  }
+
+  /** Archives what there is. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const [key, piece] of [...this.#open]) await this.#finish(key, piece);
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#before.then(work);
+    this.#before = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #add(partition: number, format: string, lines: Uint8Array): Promise<void> {
     const key = `${partition} ${format}`;
     const hour = Math.floor(this.#options.now() / HOUR_MS);
     let piece = this.#open.get(key);
@@ -70,24 +94,22 @@ export class RecordArchive {
       piece = await this.#begin(partition, format, hour);
       this.#open.set(key, piece);
     }
-    await piece.handle.appendFile(lines);
+    // At its place: what a full disk took of an attempt before is written over.
+    for (let at = 0; at < lines.length; ) {
+      const { bytesWritten } = await piece.handle.write(lines, at, lines.length - at, piece.bytes + at);
+      at += bytesWritten;
+    }
     await piece.handle.datasync();
     piece.bytes += lines.length;
   }
 
-  /** To be called now and then: archives files whose hour is over, and those that others have left. */
-  async look(): Promise<void> {
+  async #look(): Promise<void> {
     const nowMs = this.#options.now();
     if (nowMs < this.#nextLookMs) return;
     const hour = Math.floor(nowMs / HOUR_MS);
     for (const [key, piece] of [...this.#open]) if (piece.hour !== hour) await this.#finish(key, piece);
     await this.#finishLeft();
     this.#nextLookMs = (hour + 1) * HOUR_MS;
-  }
-
-  /** Archives what there is. */
-  async close(): Promise<void> {
-    for (const [key, piece] of [...this.#open]) await this.#finish(key, piece);
   }
 
   async #begin(partition: number, format: string, hour: number): Promise<Piece> {
@@ -98,10 +120,12 @@ export class RecordArchive {
     return { file, handle: await open(file, 'wx', 0o600), hour, bytes: 0 };
   }
 
-  async #finish(key: string, { file, handle }: Piece): Promise<void> {
+  async #finish(key: string, { file, handle, bytes }: Piece): Promise<void> {
     this.#open.delete(key);
+    await handle.truncate(bytes);
     await handle.close();
-    await this.#archive(file);
+    if (bytes > 0) await this.#archive(file);
+    else await rm(file, { force: true });
   }
 
   async #finishLeft(): Promise<void> {

@@ -212,8 +212,13 @@ function unknownFormat(
   const found = `its columns are ${shown.join(', ')}${columns.length > 20 ? ` and ${columns.length - 20} more` : ''}`;
   if (columns.length === 0) return 'its first line cannot be read as the names of columns';
   if (columns.length === 1) return `it is no table: its first line is "${shownName(columns[0])}"`;
-  if (columns.some((name) => name.includes('@'))) {
+  // Not `@timestamp`, which is a name.
+  if (columns.some((name) => /[^\s@]@[^\s@]/.test(name))) {
     return 'its first line holds a row and no names of columns: export without -NoHeader, and files that were split need the header again';
+  }
+  const zoned = columns.find((name) => /(?:UTC|GMT) ?[+-] ?\d/i.test(name));
+  if (zoned !== undefined) {
+    return `the times in its column "${shownName(zoned)}" are of a zone: set the time zone to UTC where it was exported, and export again`;
   }
   const nearest = wanted ?? nearestFormat(header, formats);
   if (nearest === null) return `it is no message trace; ${found}`;

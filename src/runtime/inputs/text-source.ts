@@ -37,7 +37,8 @@ export function createTextSource(
         const chunk = new Uint8Array(Math.min(bytes, size - offset));
         const isWhole = offset + positions.read(file, offset, chunk) >= size;
         let text: PairText | null = null;
-        const start = { pushedOffset: offset, offset, line: 1 };
+        // What begins here is a record, even one with a member called `value`, as if something were around it.
+        const start = { pushedOffset: offset, offset, line: 1, wrappers: 1 };
         const reader = createStoredRecordReader(layout, createCsvByteReader, start, {
           record(view: RecordView) {
             if (text !== null || view.offset !== offset) return;

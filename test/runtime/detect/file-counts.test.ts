@@ -188,6 +188,17 @@ describe('the ledger of a detector', () => {
     expect(rowsOf(files, 'day-102').read).toBe(10);
   });
 
+  it('stays small where exports begin and none ends', () => {
+    const files = new FileCounts('contoso');
+    for (let number = 0; number < 12_000; number++) {
+      const header = rows(`file-${number}`, 0, 1);
+      files.add(header, counts(header), number);
+      if (number % 100 === 0) files.writes(number, number);
+    }
+    expect(files.save().length).toBeLessThanOrEqual(5_100);
+    expect(rowsOf(files, 'file-11999').read).toBe(1);
+  });
+
   it('says which export has no end, and does not wait for it', () => {
     let files = new FileCounts('contoso');
     const half = rows('half', 0, 10);

@@ -106,7 +106,7 @@ describe('records of a topic', () => {
     const [header] = headers(envelopes);
     expect(header).toMatchObject({ tenant: 'contoso', offset: 0, line: 1, records: 7, file: { name: 'events/3' } });
     expect(header.layout).toMatchObject({ format: 'email-events', shape: 'json', encoding: 'utf-8' });
-    expect(header.layout.columns).toHaveLength(5);
+    expect(header.layout.columns).toHaveLength(6);
     expect(subjects(envelopes)).toEqual([1, 2, 3, 4, 5, 6, 7].map((number) => `Nr. ${number} "ä"`));
     const lines = Buffer.from(envelopes[0].payload).toString().trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line))).toEqual([1, 2, 3, 4, 5, 6, 7].map((number) => record(number)));

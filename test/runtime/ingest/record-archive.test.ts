@@ -63,6 +63,29 @@ test('records are in the archive when their hour is over, by partition and forma
   expect(await open()).toEqual([]);
 });
 
+test('partitions may be read at the same time', async () => {
+  await records.add(0, 'email-events', lines(1));
+  const [left] = await open();
+  const begun = begin();
+  nowMs += HOUR_MS;
+  await Promise.all([
+    ...Array.from({ length: 20 }, (_, number) => begun.add(number % 2, 'email-events', lines(10 + number))),
+    ...Array.from({ length: 5 }, () => begun.look()),
+    begun.close(),
+    begun.add(0, 'email-events', lines(99)),
+  ]);
+  await begun.close();
+  // The file of the first is taken for left behind, as it is of this very process.
+  expect(left).toContain('events-0-2026-07-01T10');
+  const kept = (await archived()).map(([, text]) => text).join('');
+  expect(
+    kept
+      .match(/\d+/g)
+      ?.map(Number)
+      .sort((one, other) => one - other),
+  ).toEqual([1, ...Array.from({ length: 20 }, (_, number) => 10 + number), 99]);
+});
+
 test('a large file does not wait for its hour', async () => {
   const large = Buffer.alloc(40_000_000, 'x');
   large[large.length - 1] = 0x0a;
