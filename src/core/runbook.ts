@@ -55,6 +55,8 @@ export interface DetectorGuide {
   readonly title: string;
   /** Numbers of the series; null for fixed limits. */
   readonly settings: SeriesSettings | null;
+  /** The same series over fewer rows, which say more: lower floors. */
+  readonly narrower?: readonly SeriesSettings[];
   /** What looks the same and is harmless; sentences. */
   readonly harmless: readonly string[];
   readonly runbook: readonly RunbookStep[];

@@ -16,8 +16,6 @@ export interface Detector extends DetectorGuide {
   /** What it cannot see. */
   readonly gaps: readonly string[];
   readonly options: readonly DetectorOption[];
-  /** The same series over fewer rows, which say more: lower floors. */
-  readonly narrower?: readonly SeriesSettings[];
 }
 
 /** A number of a detector, as `explain`, lint and the README show it. */

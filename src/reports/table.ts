@@ -13,7 +13,6 @@ import {
   type Severity,
 } from '../core/incident-document.ts';
 import type { Command, DetectorGuide, RunbookStep, Shell } from '../core/runbook.ts';
-import type { SeriesSettings } from '../core/series-settings.ts';
 import type { ScanSummary } from '../core/summary.ts';
 import { type CommandValues, commandValues, fillCommand } from './powershell.ts';
 import {
@@ -199,7 +198,7 @@ function facts(incident: IncidentDocument, guides: readonly DetectorGuide[], pai
   const { contributors } = found;
   const rows: [label: string, text: string][] = [
     ['when', when(incident)],
-    ['why', why(incident, lowestHit(raisedBy(incident, guides)[0]?.settings ?? null))],
+    ['why', why(incident, lowestHit(raisedBy(incident, guides)[0]))],
     ['size', size(incident)],
     ...contributorRows('connector', contributors.connectors),
     ...contributorRows('server', contributors.sources),
@@ -252,8 +251,10 @@ function sameDay(reference: string, time: string): string {
 }
 
 /** The lowest score that is a hit of a series: in a young tenant, or of what is new, less is enough. */
-function lowestHit(settings: SeriesSettings | null): number | null {
-  return settings === null ? null : Math.min(settings.zCritical, settings.youngZCritical);
+function lowestHit(guide: DetectorGuide | undefined): number | null {
+  if (guide === undefined || guide.settings === null) return null;
+  const { settings, narrower = [] } = guide;
+  return Math.min(settings.zCritical, settings.youngZCritical, ...narrower.map(({ zCritical }) => zCritical));
 }
 
 function why(incident: IncidentDocument, hitFrom: number | null): string {

@@ -42,37 +42,39 @@ export interface CampaignKey {
   b: string;
 }
 
+/** An excess of this share of half the excess is half of it. */
+const NEARLY = 0.9;
+
 export const TENANT_KEY: CampaignKey = { kind: 'tenant', a: 0, b: '' };
 
 export function keyId(key: CampaignKey): string {
   return `${key.kind}|${key.a}|${key.b}`;
 }
 
-/** The campaign keys that rows are matched with, and the bits of which they need one. */
+/** The campaign keys that rows are matched with; each with the bits of which its rows carry one. */
 export interface CampaignRowsState {
-  bits: number;
-  tenant: boolean;
-  connectors: Set<number>;
-  sources: Set<number>;
-  domains: Set<number>;
-  mailboxes: Set<number>;
-  forwardingMailboxes: Set<number>;
-  forwards: Set<string>;
-  refusals: Set<number>;
+  /** Bits of the rows that the whole tenant covers; 0 where it is no key. */
+  tenant: number;
+  connectors: Map<number, number>;
+  sources: Map<number, number>;
+  domains: Map<number, number>;
+  mailboxes: Map<number, number>;
+  forwardingMailboxes: Map<number, number>;
+  forwards: Map<string, number>;
+  refusals: Map<number, number>;
 }
 
-/** The rows that a set of campaign keys covers, among those that carry one of the bits. */
+/** The rows that a set of campaign keys covers. */
 export class CampaignRows {
   #state: CampaignRowsState = {
-    bits: 0,
-    tenant: false,
-    connectors: new Set(),
-    sources: new Set(),
-    domains: new Set(),
-    mailboxes: new Set(),
-    forwardingMailboxes: new Set(),
-    forwards: new Set(),
-    refusals: new Set(),
+    tenant: 0,
+    connectors: new Map(),
+    sources: new Map(),
+    domains: new Map(),
+    mailboxes: new Map(),
+    forwardingMailboxes: new Map(),
+    forwards: new Map(),
+    refusals: new Map(),
   };
 
   save(): CampaignRowsState {
@@ -85,42 +87,45 @@ export class CampaignRows {
 
   /** Whether widening by this would change nothing. */
   covers(key: CampaignKey, bits: number): boolean {
-    const state = this.#state;
-    if (!this.hasBits(bits)) return false;
-    if (isWholeTenant(key)) return state.tenant;
-    return key.kind === 'forward' ? state.forwards.has(forwardId(key)) : this.#keysOf(key.kind).has(key.a);
-  }
-
-  /** Whether rows with any of these bits are looked at already. */
-  hasBits(bits: number): boolean {
-    return (this.#state.bits & bits) === bits;
+    return (this.#bitsOf(key) & bits) === bits;
   }
 
   /** Widens the rows. */
   widen(key: CampaignKey, bits: number): void {
-    this.#state.bits |= bits;
-    if (isWholeTenant(key)) this.#state.tenant = true;
-    else if (key.kind === 'forward') this.#state.forwards.add(forwardId(key));
-    else this.#keysOf(key.kind).add(key.a);
+    const all = this.#bitsOf(key) | bits;
+    if (isWholeTenant(key)) this.#state.tenant = all;
+    else if (key.kind === 'forward') this.#state.forwards.set(forwardId(key), all);
+    else this.#keysOf(key.kind).set(key.a, all);
   }
 
   matches(words: Uint32Array, base: number): boolean {
-    const { bits, tenant, connectors, sources, domains, mailboxes, forwardingMailboxes, forwards, refusals } =
-      this.#state;
-    const rowBits = words[base + LOG_BITS];
-    if ((rowBits & bits) === 0) return false;
-    if (tenant) return true;
-    if (refusals.size > 0 && refusals.has(refusalOf(rowBits))) return true;
-    if (connectors.size > 0 && connectors.has(words[base + LOG_CONNECTOR])) return true;
-    if (sources.size > 0 && sources.has(words[base + LOG_SOURCE])) return true;
-    if (domains.size > 0 && domains.has(words[base + LOG_DOMAIN])) return true;
+    const { tenant, connectors, sources, domains, mailboxes, forwardingMailboxes, forwards, refusals } = this.#state;
+    const bits = words[base + LOG_BITS];
+    if ((bits & tenant) !== 0) return true;
+    if (has(connectors, words[base + LOG_CONNECTOR], bits)) return true;
+    if (has(sources, words[base + LOG_SOURCE], bits)) return true;
+    if (has(domains, words[base + LOG_DOMAIN], bits)) return true;
+    if (has(refusals, refusalOf(bits), bits)) return true;
     const mailbox = words[base + LOG_MAILBOX];
-    if ((rowBits & ROW_FORWARD) === 0) return mailboxes.size > 0 && mailboxes.has(mailbox);
-    if (forwardingMailboxes.size > 0 && forwardingMailboxes.has(mailbox)) return true;
-    return forwards.size > 0 && forwards.has(`${mailbox}|${recipientOf(words, base)}`);
+    if ((bits & ROW_FORWARD) === 0) return has(mailboxes, mailbox, bits);
+    if (has(forwardingMailboxes, mailbox, bits)) return true;
+    if (forwards.size === 0) return false;
+    return ((forwards.get(`${mailbox}|${recipientOf(words, base)}`) ?? 0) & bits) !== 0;
   }
 
-  #keysOf(kind: Exclude<CampaignKeyKind, 'forward'>): Set<number> {
+  /** Whether the row came through a connector or source of the campaign, whoever sent it. */
+  sharesWayIn(words: Uint32Array, base: number): boolean {
+    const { connectors, sources } = this.#state;
+    return connectors.has(words[base + LOG_CONNECTOR]) || sources.has(words[base + LOG_SOURCE]);
+  }
+
+  #bitsOf(key: CampaignKey): number {
+    if (isWholeTenant(key)) return this.#state.tenant;
+    if (key.kind === 'forward') return this.#state.forwards.get(forwardId(key)) ?? 0;
+    return this.#keysOf(key.kind).get(key.a) ?? 0;
+  }
+
+  #keysOf(kind: Exclude<CampaignKeyKind, 'forward'>): Map<number, number> {
     const state = this.#state;
     switch (kind) {
       case 'connector':
@@ -137,12 +142,10 @@ export class CampaignRows {
         return state.mailboxes;
     }
   }
+}
 
-  /** Whether the row came through a connector or source of the campaign, whoever sent it. */
-  sharesWayIn(words: Uint32Array, base: number): boolean {
-    const { connectors, sources } = this.#state;
-    return connectors.has(words[base + LOG_CONNECTOR]) || sources.has(words[base + LOG_SOURCE]);
-  }
+function has(keys: ReadonlyMap<number, number>, key: number, bits: number): boolean {
+  return keys.size > 0 && ((keys.get(key) ?? 0) & bits) !== 0;
 }
 
 /** The word by which all rows that a key adds to a campaign are linked in the log; null where they are not. */
@@ -363,7 +366,8 @@ export class Attributor {
       // The expectation only lowers a count, so most keys need not be asked.
       if (amount < half || amount < bestExcess) continue;
       const excess = amount - series.expectation(key, window, timeMs).mean;
-      if (excess < half || excess <= 0 || excess < bestExcess) continue;
+      // Two that share the count evenly have half of it each, whatever little was expected of either.
+      if (excess < NEARLY * half || excess <= 0 || excess < bestExcess) continue;
       // Keys are numbered in order of arrival: texts decide between equals.
       if (excess === bestExcess && best !== 0 && this.#isTextAbove(kind, key, best)) continue;
       best = key;

@@ -361,8 +361,8 @@ export class Incident implements IncidentFacts {
     this.keys.set(keyId(key), key);
     const first = Math.max(this.countedFrom, log.first);
     const { words } = log;
-    // Unless the bits widen too, only rows with the new key can be new; the latest is found first.
-    const keyWord = this.rows.hasBits(bits) ? linkedWordOf(key) : null;
+    // Only rows with the key can be new; the latest is found first.
+    const keyWord = linkedWordOf(key);
     const uncovered: number[] = [];
     for (let sequence = log.last(keyWord, key.a); sequence >= first; sequence = log.before(sequence, keyWord)) {
       if (sequence < this.countedUntil && !this.rows.matches(words, log.base(sequence))) uncovered.push(sequence);
