@@ -11,7 +11,10 @@ export interface Shaped<T> {
   problems: PipelineProblem[];
 }
 
-export function checkShape<Schema extends z.ZodType>(file: YamlFile, schema: Schema): Shaped<z.infer<Schema>> {
+/** What is checked: a value, and how problems in it are made. */
+export type ShapeSource = Pick<YamlFile, 'value' | 'problem' | 'isUnset' | 'isLiteral'>;
+
+export function checkShape<Schema extends z.ZodType>(file: ShapeSource, schema: Schema): Shaped<z.infer<Schema>> {
   const result = schema.safeParse(file.value);
   if (result.success) return { data: result.data, problems: [] };
   const problems = result.error.issues.flatMap((issue) => issueProblems(file, schema, issue, issue.path as Path));
@@ -27,7 +30,7 @@ function remove(value: unknown, path: Path): void {
   if (typeof parent === 'object' && parent !== null) delete (parent as Record<string | number, unknown>)[path.at(-1)!];
 }
 
-function issueProblems(file: YamlFile, root: z.ZodType, issue: z.core.$ZodIssue, path: Path): PipelineProblem[] {
+function issueProblems(file: ShapeSource, root: z.ZodType, issue: z.core.$ZodIssue, path: Path): PipelineProblem[] {
   if (issue.code === 'unrecognized_keys') {
     const schema = schemaAt(root, file.value, path);
     const allowed = keysOf(schema === null ? null : likest(schema, valueAt(file.value, path)));
@@ -69,6 +72,8 @@ function issueText(issue: z.core.$ZodIssue, schema: z.ZodType | null): string {
     case 'too_big':
       if (issue.origin === 'array') return `has more than ${issue.maximum} entries`;
       return issue.origin === 'string' ? 'is too long' : `must be at most ${issue.maximum}`;
+    case 'custom':
+      return issue.message;
     default:
       return 'is not allowed here';
   }

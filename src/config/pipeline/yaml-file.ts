@@ -43,9 +43,10 @@ export class YamlFile {
   /** Scalars with references, and the names among these that have no value. */
   readonly #references = new Map<Node, { unset: readonly string[] }>();
 
-  constructor(shown: string, bytes: Uint8Array, environment: Environment) {
+  /** Without an environment (null) texts are taken as they stand. */
+  constructor(shown: string, bytes: Uint8Array, environment: Environment | null, maxBytes = MAX_YAML_BYTES) {
     this.shown = shown;
-    const text = this.#decode(bytes);
+    const text = this.#decode(bytes, maxBytes);
     this.#document = parseDocument(text, {
       lineCounter: this.#lines,
       prettyErrors: false,
@@ -61,7 +62,7 @@ export class YamlFile {
       this.#problemAt(pos[0], [], message);
     }
     if (this.problems.length > 0) return;
-    this.#fillIn(environment);
+    if (environment !== null) this.#fillIn(environment);
     this.#checkNodes();
     if (this.problems.length > 0) return;
     try {
@@ -71,12 +72,12 @@ export class YamlFile {
     }
   }
 
-  #decode(bytes: Uint8Array): string {
+  #decode(bytes: Uint8Array, maxBytes: number): string {
     const problem = (message: string): string => {
       this.#problemAt(0, [], message);
       return '';
     };
-    if (bytes.length > MAX_YAML_BYTES) return problem(`is larger than ${MAX_YAML_BYTES / 1024} KiB`);
+    if (bytes.length > maxBytes) return problem(`is larger than ${maxBytes / 1024} KiB`);
     let text: string;
     try {
       text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);

@@ -120,8 +120,9 @@ export function typeOfHit(hit: HitFacts): IncidentType {
     return type;
   }
   if (hit.series === 'unregistered_source') {
-    const isAnswered = traits.trueNdrs >= MARKED_SHARE * traits.pairs;
-    return isAnswered && traits.pairs - traits.trueNdrs < UNMARKED_REPORTS ? 'backscatter' : 'unknown';
+    // Null senders: answers, or spam that pretends to be.
+    if (traits.pairs - traits.trueNdrs >= UNMARKED_REPORTS) return 'relay';
+    return traits.trueNdrs >= MARKED_SHARE * traits.pairs ? 'backscatter' : 'unknown';
   }
   if (traits.trueNdrs >= MARKED_SHARE * excessRows(hit)) return 'backscatter';
   if (hit.keyKind === 'mailbox') return typeOfMailbox(hit);
