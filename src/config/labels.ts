@@ -2,19 +2,19 @@
 
 import { z } from 'zod';
 import type { Label } from '../core/feedback.ts';
-import { RelaywatchError } from '../core/outcome.ts';
-import { feedbackRefusal, type FeedbackFile, PROBLEMS_KEPT } from './feedback-file.ts';
+import { type FeedbackFile, PROBLEMS_KEPT, usableEntries } from './feedback-file.ts';
 import { type Path, type PipelineProblem, pathText } from './pipeline/problem.ts';
-import { checkShape } from './pipeline/shape.ts';
-import { type ReadFile, referenceText } from './reference-rows.ts';
+import { checkShape, type ShapeSource } from './pipeline/shape.ts';
+import { decodedText, type ReadFile } from './reference-rows.ts';
 
 const EXAMPLE =
   '{"incident":"rw-0123456789abcdef","verdict":"benign","by":"ann","at":"2026-09-05T12:00:00Z","note":"newsletter"}';
 const HINT = `A line for each verdict, such as:\n  ${EXAMPLE}`;
 const MAX_LABELS = 100_000;
-const MAX_NOTE = 4096;
+const MAX_LINE = 65_536;
+const MAX_NOTE = 4_096;
 const MAX_NAME = 320;
-/** A verdict at the present may come from a clock that is ahead. */
+/** A clock may be ahead by so much. */
 const AHEAD_MS = 3_600_000;
 
 const LINE = z.strictObject({
@@ -33,34 +33,61 @@ export async function readLabels(
   path: string,
   readFile: ReadFile,
   nowMs: number,
-): Promise<FeedbackFile<Label>> {
+): Promise<{ labels: Label[]; warnings: string[] }> {
   const bytes = path === '' || path === '-' ? null : await readFile(path, '--labels');
-  return feedbackRefusal('labels', '--labels', path, HINT, bytes === null ? null : parseLabels(path, bytes, nowMs));
+  const file = bytes === null ? null : parseLabels(path, bytes, nowMs);
+  const { entries, warnings } = usableEntries({ option: '--labels', path, hint: HINT }, file);
+  return { labels: entries, warnings };
 }
 
-/** The labels of a file, and what is wrong with it; `shown` is its name in problems. */
+/** The labels of a file and what is wrong in it; `shown` is its name in problems. */
 export function parseLabels(shown: string, bytes: Uint8Array, nowMs: number): FeedbackFile<Label> {
+  const decoded = decodedText(bytes);
+  if ('binary' in decoded) return { entries: [], problems: [problemAt(shown, 1, [], decoded.binary)] };
   const labels = new Map<string, Label>();
   const problems: PipelineProblem[] = [];
-  let later = 0;
-  for (const [index, line] of linesOf(shown, bytes, problems).entries()) {
-    if (line.trim() === '') continue;
-    const source = new LineSource(shown, index + 1, line);
-    const { data, problems: found } = source.problems.length > 0 ? source.unread : checkShape(source, LINE);
+  let hasLater = false;
+  for (const [index, text] of decoded.text.split('\n').entries()) {
+    if (text.trim() === '') continue;
+    const line = lineOf(shown, index + 1, text);
+    const { data, problems: found } =
+      line.wrong === null ? checkShape(line, LINE) : { data: null, problems: [line.wrong] };
     problems.push(...found);
     if (problems.length >= PROBLEMS_KEPT) break;
     if (data === null) continue;
-    if (labels.size >= MAX_LABELS && !labels.has(data.incident)) {
-      problems.push(source.problem([], `there are more than ${MAX_LABELS} incidents with a label`));
-      break;
-    }
-    const label: Label = { ...data, note: data.note ?? '', atMs: Date.parse(data.at) };
-    if (label.atMs > nowMs + AHEAD_MS && later++ === 0) {
-      const message = 'is later than now: the label counts from the day after it';
-      problems.push(source.problem(['at'], message, { severity: 'warning' }));
+    const { at, note = '', ...label } = data;
+    const atMs = Date.parse(at);
+    if (atMs > nowMs + AHEAD_MS && !hasLater) {
+      hasLater = true;
+      problems.push(
+        line.problem(['at'], 'is later than now: the label counts from the day after it', { severity: 'warning' }),
+      );
     }
     const known = labels.get(label.incident);
-    if (known === undefined || label.atMs >= known.atMs) labels.set(label.incident, label);
+    if (known === undefined && labels.size >= MAX_LABELS) {
+      problems.push(line.problem([], `there are labels of more than ${MAX_LABELS} incidents`));
+      break;
+    }
+    if (known === undefined || atMs >= known.atMs) labels.set(label.incident, { ...label, note, atMs });
   }
   return { entries: [...labels.values()], problems };
+}
+
+/** A line as a source of values whose problems name it. */
+function lineOf(file: string, line: number, text: string): ShapeSource & { wrong: PipelineProblem | null } {
+  const problem: ShapeSource['problem'] = (path, message, { atKey: _, ...fields } = {}) => ({
+    ...problemAt(file, line, path, message),
+    ...fields,
+  });
+  const source = { problem, isUnset: () => false, isLiteral: () => true, value: undefined };
+  if (text.length > MAX_LINE) return { ...source, wrong: problem([], `is longer than ${MAX_LINE} characters`) };
+  try {
+    return { ...source, value: JSON.parse(text), wrong: null };
+  } catch {
+    return { ...source, wrong: problem([], 'is no JSON; a label is one object in one line') };
+  }
+}
+
+function problemAt(file: string, line: number, path: Path, message: string): PipelineProblem {
+  return { file, line, column: 1, path: pathText(path), message, severity: 'error' };
 }

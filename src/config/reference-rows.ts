@@ -18,15 +18,21 @@ export type Refuse = (what: string) => RelaywatchError;
 /** What Export-Csv writes for a value of several parts, such as `System.Collections.ArrayList`. */
 export const TYPE_NAME = /^(?:System|Microsoft\.Exchange)\.\S*$/;
 
-/** The text of a file. */
+/** The text of a file that is not empty. */
 export function referenceText(bytes: Uint8Array, refuse: Refuse): string {
+  const decoded = decodedText(bytes);
+  if ('binary' in decoded) throw refuse(decoded.binary);
+  if (decoded.text.trim() === '') throw refuse('it is empty');
+  return decoded.text;
+}
+
+/** The text of a file in any encoding of PowerShell, or what it is instead. */
+export function decodedText(bytes: Uint8Array): { text: string } | { binary: string } {
   const { encoding, bomBytes } = detectEncoding(bytes);
-  if (encoding === 'binary') throw refuse(binaryKind(bytes));
+  if (encoding === 'binary') return { binary: binaryKind(bytes) };
   const decoder = createDecoder(encoding, { skipBytes: bomBytes });
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-  const text = utf8.decode(Buffer.concat([decoder.decode(bytes), decoder.flush()]));
-  if (text.trim() === '') throw refuse('it is empty');
-  return text;
+  return { text: utf8.decode(Buffer.concat([decoder.decode(bytes), decoder.flush()])) };
 }
 
 function binaryKind(bytes: Uint8Array): string {

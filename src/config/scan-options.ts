@@ -80,7 +80,8 @@ export async function resolveScanOptions(
   const list =
     raw.acceptedDomains === undefined ? null : await readAcceptedDomains(raw.acceptedDomains, surroundings.readFile);
   const connectors = raw.connectors === undefined ? null : await readConnectors(raw.connectors, surroundings.readFile);
-  const labels = raw.labels === undefined ? [] : await readLabels(raw.labels, surroundings.readFile);
+  const labels =
+    raw.labels === undefined ? null : await readLabels(raw.labels, surroundings.readFile, surroundings.nowMs);
   const allow =
     raw.allow === undefined ? null : await readAllowList(raw.allow, surroundings.readFile, surroundings.nowMs);
   return {
@@ -90,9 +91,13 @@ export async function resolveScanOptions(
       acceptedDomains: list?.domains ?? null,
       licenses,
       timeZone,
-      feedback: { labels, allow: allow?.entries ?? [], connectors: connectors?.connectors ?? null },
+      feedback: {
+        labels: labels?.labels ?? [],
+        allow: allow?.entries ?? [],
+        connectors: connectors?.connectors ?? null,
+      },
     },
-    warnings: [...(list?.warnings ?? []), ...(connectors?.warnings ?? []), ...(allow?.warnings ?? [])],
+    warnings: [list, connectors, labels, allow].flatMap((file) => file?.warnings ?? []),
   };
 }
 

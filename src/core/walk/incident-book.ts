@@ -39,6 +39,8 @@ const REOPEN_WITHIN_MS = 7 * DAY_MS;
 /** A hit that goes on is attributed again when its count has grown by a tenth and five. */
 const REATTRIBUTE_FACTOR = 1.1;
 const REATTRIBUTE_STEP = 5;
+/** From this count on it waits for that even where the new rows are none of the campaign's. */
+const MANY_ROWS = 200;
 /** Place of the ramp among the counts of a member, behind its windows. */
 const RAMP = 4;
 /** A source hit of which so many are null senders is bulk, not unregistered mail. */
@@ -240,10 +242,13 @@ export class IncidentBook {
   /** The incident that takes a hit; null where a benign verdict allows it. */
   #takeHit(hit: Hit, timeMs: number): Incident | null {
     const owner = this.#owners.get(hit.member.id);
-    if (owner?.isOpen && this.#withNewRow.has(owner)) {
+    if (owner?.isOpen) {
       // A reopened incident has only the members that hit since.
       const attributed = owner.members.get(hit.member.id)?.attributed[placeOf(hit)] ?? 0;
-      if (attributed > 0 && hit.observed <= attributed * REATTRIBUTE_FACTOR + REATTRIBUTE_STEP) return owner;
+      const isOfOwner = this.#withNewRow.has(owner);
+      // Looking at many rows for each that is somebody else's would cost their square.
+      const goesOn = attributed > 0 && (isOfOwner || attributed >= MANY_ROWS);
+      if (goesOn && hit.observed <= attributed * REATTRIBUTE_FACTOR + REATTRIBUTE_STEP) return isOfOwner ? owner : null;
     }
     const attribution = this.#attribute(hit, timeMs);
     if (this.#isAllowed(hit, attribution, timeMs)) {
