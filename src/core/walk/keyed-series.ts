@@ -208,6 +208,11 @@ export class KeyedSeries {
     else keys.add(key);
   }
 
+  /** Whether a day that is not sealed yet teaches nothing of a key. */
+  isAbused(key: number, day: number): boolean {
+    return this.#abused.get(day)?.has(key) ?? false;
+  }
+
   /** Ends the day that was walked last; its rows stay open until `seal`. */
   endDay(day: number): void {
     this.#variances.endDay(day, this.#clock.quarterHours);

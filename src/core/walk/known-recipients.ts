@@ -42,12 +42,19 @@ export class KnownRecipients {
     return day !== undefined && day >= this.#leastDay;
   }
 
-  /** Learns the rows of a sealed day, which are in the log from `first` to before `end`. */
-  seal(day: number, log: RowLog, first: number, end: number): void {
+  /** Learns the rows of a sealed day, which are in the log from `first` to before `end`, but for those of abuse. */
+  seal(
+    day: number,
+    log: RowLog,
+    first: number,
+    end: number,
+    isAbuse: (words: Uint32Array, base: number) => boolean,
+  ): void {
     this.#saved = null;
     const { words } = log;
     for (let sequence = first; sequence < end; sequence++) {
       const base = log.base(sequence);
+      if (isAbuse(words, base)) continue;
       this.#lastDay.set(words[base + LOG_RECIPIENT_LO], words[base + LOG_RECIPIENT_HI], day);
     }
     this.#leastDay = Math.max(this.#leastDay, day - KEPT_DAYS);

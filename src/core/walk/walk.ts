@@ -475,11 +475,15 @@ export class Walk {
     }
     this.#counts.days++;
     this.#clock.enter(day, timeMs, (sealed, exposure) => {
+      const first = this.#log.firstAfter(sealed * DAY_MS - 1);
+      const end = this.#log.firstAfter((sealed + 1) * DAY_MS - 1);
+      const keyed = this.#counters.filter(({ keyWord }) => keyWord !== null);
+      this.#knownRecipients.seal(sealed, this.#log, first, end, (words, base) =>
+        keyed.some(({ series, keyWord }) => series.isAbused(words[base + (keyWord as number)], sealed)),
+      );
       for (const counter of this.#counters) counter.series.seal(sealed, exposure);
       this.#forwards.seal(sealed);
       this.#sourceActivity.seal(sealed);
-      const first = this.#log.firstAfter(sealed * DAY_MS - 1);
-      this.#knownRecipients.seal(sealed, this.#log, first, this.#log.firstAfter((sealed + 1) * DAY_MS - 1));
     });
     this.#expire(day * DAY_MS);
     for (const counter of this.#counters) counter.series.beginDay(day);
