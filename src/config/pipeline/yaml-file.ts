@@ -58,7 +58,8 @@ export class YamlFile {
       logLevel: 'error',
     });
     for (const { code, pos } of [...this.#document.errors, ...this.#document.warnings].slice(0, MAX_SYNTAX_PROBLEMS)) {
-      const message = YAML_ERRORS[code] ?? `is no YAML (${code.toLowerCase().replaceAll('_', ' ')})`;
+      const known = YAML_ERRORS[isIndentedWithTab(text, pos[0]) ? 'TAB_AS_INDENT' : code];
+      const message = known ?? `is no YAML (${code.toLowerCase().replaceAll('_', ' ')})`;
       this.#problemAt(pos[0], [], message);
     }
     if (this.problems.length > 0) return;
@@ -215,6 +216,12 @@ function pairOf(map: YamlMap, name: string | number): { key: unknown; value: unk
 function isSecretKey(parent: unknown): boolean {
   const key = (parent as { key?: unknown } | undefined)?.key;
   return isScalar(key) && SECRET_KEYS.has(String(key.value));
+}
+
+/** The parser says something else of such a line, depending on the line above. */
+function isIndentedWithTab(text: string, offset: number): boolean {
+  const start = text.lastIndexOf('\n', offset - 1) + 1;
+  return /^ *\t/.test(text.slice(start, offset + 1));
 }
 
 /** Counted without understanding: brackets, and blanks in front of a line. Text in quotes counts too. */
