@@ -121,10 +121,12 @@ export function typeOfHit(hit: HitFacts): IncidentType {
   }
   if (hit.series === 'unregistered_source') {
     // Null senders: answers, or spam that pretends to be.
-    if (traits.pairs - traits.trueNdrs >= UNMARKED_REPORTS) return 'relay';
+    if (traits.nullSenders >= UNMARKED_REPORTS) return 'relay';
     return traits.trueNdrs >= MARKED_SHARE * traits.pairs ? 'backscatter' : 'unknown';
   }
-  if (traits.trueNdrs >= MARKED_SHARE * excessRows(hit)) return 'backscatter';
+  if (traits.trueNdrs >= MARKED_SHARE * excessRows(hit)) {
+    return traits.nullSenders < UNMARKED_REPORTS ? 'backscatter' : 'unknown';
+  }
   if (hit.keyKind === 'mailbox') return typeOfMailbox(hit);
   if (hit.keyKind !== 'tenant' || hit.series !== 'tenant_external') return 'unknown';
   if (isHonest) {
@@ -151,6 +153,7 @@ export function typeOfRows(
   if (family === 'unregistered') type = typeOfRelayedRows(traits, isNewConnector);
   else if (mailboxKeys >= DISTRIBUTED_MAILBOXES && traits.topShare(traits.mailboxes) < MOST)
     type = 'distributed_mailboxes';
+  if (current === 'backscatter') return traits.nullSenders < UNMARKED_REPORTS ? current : 'unknown';
   const isLookAlike = LOOK_ALIKES.has(current);
   if (FALLS_TO.has(type)) return type;
   // What looked honest by its circumstances stays so, unless much of it is refused.

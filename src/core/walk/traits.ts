@@ -11,6 +11,7 @@ import {
   ROW_FORWARD,
   ROW_HEADER_DIFFERS,
   ROW_KNOWN_SENDER,
+  ROW_NULL_SENDER,
   ROW_RECOGNISED_FORWARD,
   ROW_REFUSED,
   ROW_STRANGER,
@@ -30,6 +31,8 @@ interface MarkCounts {
   forwards: number;
   recognisedForwards: number;
   trueNdrs: number;
+  /** Of null senders that answer nobody. */
+  nullSenders: number;
   /** From domains or mailboxes that sent on a sealed day. */
   knownSenders: number;
   /** To recipients to whom nobody here wrote on a sealed day. */
@@ -52,6 +55,7 @@ export class RowTraits implements RowTraitsState {
   forwards = 0;
   recognisedForwards = 0;
   trueNdrs = 0;
+  nullSenders = 0;
   knownSenders = 0;
   strangers = 0;
   headerDiffers = 0;
@@ -102,6 +106,7 @@ export class RowTraits implements RowTraitsState {
     this.pairs++;
     if ((bits & ROW_REFUSED) !== 0) this.refused++;
     if ((bits & ROW_TRUE_NDR) !== 0) this.trueNdrs++;
+    if ((bits & ROW_NULL_SENDER) !== 0) this.nullSenders++;
     if ((bits & ROW_KNOWN_SENDER) !== 0) this.knownSenders++;
     if ((bits & ROW_STRANGER) !== 0) this.strangers++;
     if ((bits & ROW_HEADER_DIFFERS) !== 0) this.headerDiffers++;
