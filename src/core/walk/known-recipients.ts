@@ -48,7 +48,7 @@ export class KnownRecipients {
     log: RowLog,
     first: number,
     end: number,
-    isAbuse: (words: Uint32Array, base: number) => boolean,
+    isAbuse: (words: Uint32Array, base: number) => boolean = () => false,
   ): void {
     this.#saved = null;
     const { words } = log;
