@@ -319,7 +319,8 @@ function severalChanges(random: Random, world: BackgroundStream, startMs: number
 }
 
 export const BACKGROUNDS: readonly BackgroundKind[] = [
-  generated({ id: '10', title: '10 rows a day', rowsPerDay: 10, quickGroups: 8 }),
+  // The least that a world has (announcements, newsletters) comes on top.
+  generated({ id: '10', title: '10 rows a day', rowsPerDay: 7, quickGroups: 8 }),
   generated({ id: '300', title: '300 rows a day', rowsPerDay: 300, quickGroups: 10 }),
   generated({ id: '1k', title: '1,000 rows a day', rowsPerDay: 1000, quickGroups: 8 }),
   generated({
