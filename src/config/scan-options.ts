@@ -1,7 +1,7 @@
 /** From the options of `scan` as typed to the values the scan takes. Every wrong value is exit 2. */
 
-import { SEVERITIES, type Severity } from '../core/incident-document.ts';
 import type { Connector } from '../core/connectors.ts';
+import { SEVERITIES, type Severity } from '../core/incident-document.ts';
 import { RelaywatchError } from '../core/outcome.ts';
 import type { DetectionRange, TenantSettings } from '../core/settings.ts';
 import { type ReadFile, readAcceptedDomains } from './accepted-domains.ts';
