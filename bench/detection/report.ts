@@ -3,7 +3,8 @@
  * comparison with other detectors, and plots.
  *
  *     node bench/detection/report.ts OUT [--trials 100] [--backgrounds 300,1k,radoslaw] [--scenarios A,B]
- *          [--compare-trials 12] [--sweep-trials 8] [--without-comparison] [--without-sweep] [--workers 2] [--seed 1]
+ *          [--compare-trials 12] [--compare-backgrounds 300,enron] [--sweep-trials 8] [--sweep-backgrounds 300,enron]
+ *          [--without-comparison] [--without-sweep] [--workers 2] [--seed 1]
  *
  * Without `--trials` it is the quick profile. The sweep moves every critical z and every floor of the
  * detector and draws false alarms against leak and recall.
@@ -31,6 +32,8 @@ const { values, positionals } = parseArgs({
     scenarios: { type: 'string' },
     'compare-trials': { type: 'string', default: '12' },
     'sweep-trials': { type: 'string', default: '8' },
+    'sweep-backgrounds': { type: 'string', default: '300,1k,forwarding,radoslaw,enron' },
+    'compare-backgrounds': { type: 'string', default: '300,1k,radoslaw,enron' },
     'without-comparison': { type: 'boolean', default: false },
     'without-sweep': { type: 'boolean', default: false },
     workers: { type: 'string', default: String(availableParallelism()) },
@@ -47,7 +50,6 @@ mkdirSync(out, { recursive: true });
 const common = { seed: values.seed, workers: Number(values.workers) };
 const scenarios = values.scenarios === undefined ? SCENARIOS : scenariosCalled(values.scenarios.split(','));
 const backgrounds = values.backgrounds === undefined ? BACKGROUNDS : backgroundsCalled(values.backgrounds.split(','));
-const COMPARED_ON = ['300', '1k', 'radoslaw', 'enron'];
 const COMPARED_SCENARIOS = [
   ...['A2', 'A3', 'A6', 'A8', 'A9', 'A11', 'A12', 'A13', 'A14', 'A15'],
   ...['A18-100', 'A18-300', 'A18-1000', 'A19', 'A20', 'A22-relay', 'A22-mailbox'],
@@ -112,7 +114,7 @@ async function sweep(): Promise<SweepPoint[]> {
     const evaluation = await evaluate({
       ...common,
       scenarios: scenariosCalled(SWEEP_SCENARIOS),
-      backgrounds: backgroundsCalled(['300', '1k', 'forwarding', 'radoslaw', 'enron']),
+      backgrounds: backgroundsCalled(values['sweep-backgrounds'].split(',')),
       trials: Number(values['sweep-trials']),
       adjustment,
     });
@@ -236,7 +238,7 @@ if (!values['without-comparison']) {
     ...common,
     seed: `${values.seed}/compare`,
     scenarios: scenariosCalled(COMPARED_SCENARIOS),
-    backgrounds: backgroundsCalled(COMPARED_ON),
+    backgrounds: backgroundsCalled(values['compare-backgrounds'].split(',')),
     trials: Number(values['compare-trials']),
     adjustment: AS_SHIPPED,
     withStreams: true,

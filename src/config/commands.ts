@@ -180,7 +180,7 @@ Elasticsearch, topics into Kafka. It may run as often as anybody likes.`,
   doctor: {
     operands: '[PIPELINE...]',
     summary: 'check the servers of pipelines',
-    about: 'Checks every server that pipelines (default: pipelines/*.yaml) use: reached, version, settings, rights.',
+    about: `Checks what pipelines (default: pipelines/*.yaml) use: servers (reached, version, settings, rights) and folders.`,
     options: [QUIET],
     notes: RESULT_CODES,
   },

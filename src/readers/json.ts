@@ -14,20 +14,13 @@
  * bytes were read again than read, the refused element is all that was scanned for it.
  */
 
-import { Buffer } from 'node:buffer';
 import type { DeadLetter } from '../core/ports.ts';
-import type { StoredLength } from './encoding.ts';
+import { ByteWindow, PIECE_BYTES, type WindowStart } from './byte-window.ts';
 import { type FieldOptions, FieldWriter } from './field-writer.ts';
 import { forEachValue, MAX_DEPTH, recordMembers, textOf, valueNames } from './json-members.ts';
 import { MAX_RECORD_BYTES, type RecordHandler, type RecordReader } from './reader.ts';
 
-export interface JsonReaderOptions extends FieldOptions {
-  /** Stored offset of the first byte pushed. */
-  startOffset: number;
-  /** Physical line of the first byte pushed, from 1. */
-  startLine: number;
-  /** The decoder's. */
-  storedLength: StoredLength;
+export interface JsonReaderOptions extends FieldOptions, WindowStart {
   /** Objects around the first byte pushed, where reading begins in the middle of a file; 0 by default. */
   startWrappers?: number;
 }
@@ -40,9 +33,6 @@ export interface JsonReader extends RecordReader {
   /** Decoded bytes looked at again after a refused element. */
   readonly rescannedBytes: number;
 }
-
-/** Bytes are taken over in pieces of this size, so that the buffer holds one element and one piece. */
-const PIECE_BYTES = 65_536;
 
 /** Reads records from JSON. */
 export function createJsonReader(options: JsonReaderOptions, handler: RecordHandler): JsonReader {
@@ -123,23 +113,12 @@ interface ElementSink {
   reject(letter: DeadLetter): void;
 }
 
-type SplitterOptions = Pick<JsonReaderOptions, 'startOffset' | 'startLine' | 'storedLength' | 'startWrappers'>;
+type SplitterOptions = WindowStart & Pick<JsonReaderOptions, 'startWrappers'>;
 
-class ElementSplitter implements JsonReader {
+class ElementSplitter extends ByteWindow implements JsonReader {
   rescannedBytes = 0;
 
-  private readonly storedLength: StoredLength;
   private readonly sink: ElementSink;
-
-  /** Bytes `[mark, end)` are kept, those before `at` are read. */
-  private bytes = Buffer.allocUnsafe(2 * PIECE_BYTES);
-  private mark = 0;
-  private at = 0;
-  private end = 0;
-  /** Stored offset and physical line of the byte at `mark`; position in the decoded stream of index 0. */
-  private offset: number;
-  private line: number;
-  private position = 0;
 
   private state = BETWEEN;
   wrappers: number;
@@ -163,18 +142,9 @@ class ElementSplitter implements JsonReader {
   private previous = 0;
 
   constructor(options: SplitterOptions, sink: ElementSink) {
+    super(options);
     this.wrappers = options.startWrappers ?? 0;
-    this.offset = options.startOffset;
-    this.line = options.startLine;
-    this.storedLength = options.storedLength;
     this.sink = sink;
-  }
-
-  push(bytes: Uint8Array, start: number, end: number): void {
-    for (let next = start; next < end; next += PIECE_BYTES) {
-      this.append(bytes, next, Math.min(end, next + PIECE_BYTES));
-      this.scan();
-    }
   }
 
   finish(): void {
@@ -190,7 +160,7 @@ class ElementSplitter implements JsonReader {
     }
   }
 
-  private scan(): void {
+  protected scan(): void {
     let goesOn = true;
     while (goesOn) {
       if (this.state === BETWEEN) goesOn = this.scanBetween();
@@ -378,32 +348,9 @@ class ElementSplitter implements JsonReader {
     this.sink.reject({ ...this.refusal, code });
   }
 
-  /** Moves `mark` and `at` to an index, counting lines and stored bytes on the way. */
-  private advance(to: number): void {
-    const { bytes, mark } = this;
-    for (let at = mark; at < to; at += 1) if (bytes[at] === LINE_FEED) this.line += 1;
-    this.offset += this.storedLength(bytes, mark, to);
-    this.mark = to;
-    this.at = to;
-  }
-
-  /** Adds bytes to those that are kept, moving these to the front only when the buffer is full. */
-  private append(bytes: Uint8Array, start: number, end: number): void {
-    const length = end - start;
-    if (this.mark === this.end || this.end + length > this.bytes.length) {
-      const { bytes: from, mark } = this;
-      const kept = this.end - mark;
-      if ((kept + length) * 2 > from.length) this.bytes = Buffer.allocUnsafe((kept + length) * 2);
-      if (kept > 0) this.bytes.set(from.subarray(mark, this.end), 0);
-      this.mark = 0;
-      this.at -= mark;
-      this.keyStart -= mark;
-      this.keyEnd -= mark;
-      this.position += mark;
-      this.end = kept;
-    }
-    this.bytes.set(bytes.subarray(start, end), this.end);
-    this.end += length;
+  protected moved(by: number): void {
+    this.keyStart -= by;
+    this.keyEnd -= by;
   }
 }
 

@@ -12,19 +12,12 @@
 
 import { Buffer } from 'node:buffer';
 import type { DeadLetter } from '../core/ports.ts';
-import type { StoredLength } from './encoding.ts';
+import { ByteWindow, PIECE_BYTES, type WindowStart } from './byte-window.ts';
 import { type FieldOptions, FieldWriter } from './field-writer.ts';
 import { MAX_RECORD_BYTES, type RecordHandler, type RecordReader } from './reader.ts';
 import { readXmlValues, XmlProblem } from './xml-values.ts';
 
-export interface XmlReaderOptions extends FieldOptions {
-  /** Stored offset of the first byte pushed. */
-  startOffset: number;
-  /** Physical line of the first byte pushed, from 1. */
-  startLine: number;
-  /** The decoder's. */
-  storedLength: StoredLength;
-}
+export type XmlReaderOptions = FieldOptions & WindowStart;
 
 export const DOCUMENT_TYPE = 'it declares a document type (DOCTYPE), which no export has and which could do harm';
 
@@ -79,10 +72,6 @@ export function readXmlHead(head: Uint8Array): XmlHead | null {
   return { names: [...names], hasDocumentType };
 }
 
-/** Bytes are taken over in pieces of this size, so that the buffer holds one record and one piece. */
-const PIECE_BYTES = 65_536;
-
-const LINE_FEED = 0x0a;
 const BANG = 0x21;
 const QUOTE = 0x22;
 const APOSTROPHE = 0x27;
@@ -130,21 +119,8 @@ interface XmlSink {
   reject(letter: DeadLetter): void;
 }
 
-type SplitterOptions = Pick<XmlReaderOptions, 'startOffset' | 'startLine' | 'storedLength'>;
-
-class XmlSplitter implements RecordReader {
-  private readonly storedLength: StoredLength;
+class XmlSplitter extends ByteWindow implements RecordReader {
   private readonly sink: XmlSink;
-
-  /** Bytes `[mark, end)` are kept, those before `at` are read. */
-  private bytes = Buffer.allocUnsafe(2 * PIECE_BYTES);
-  private mark = 0;
-  private at = 0;
-  private end = 0;
-  /** Stored offset and physical line of the byte at `mark`; position in the decoded stream of index 0. */
-  private offset: number;
-  private line: number;
-  private position = 0;
 
   private state = TEXT;
   /** Where the current tag, comment, section or instruction began. */
@@ -157,18 +133,9 @@ class XmlSplitter implements RecordReader {
   /** Bytes looked at again after refused records. */
   private rescannedBytes = 0;
 
-  constructor(options: SplitterOptions, sink: XmlSink) {
-    this.offset = options.startOffset;
-    this.line = options.startLine;
-    this.storedLength = options.storedLength;
+  constructor(options: WindowStart, sink: XmlSink) {
+    super(options);
     this.sink = sink;
-  }
-
-  push(bytes: Uint8Array, start: number, end: number): void {
-    for (let next = start; next < end; next += PIECE_BYTES) {
-      this.append(bytes, next, Math.min(end, next + PIECE_BYTES));
-      this.scan();
-    }
   }
 
   finish(): void {
@@ -184,7 +151,7 @@ class XmlSplitter implements RecordReader {
     }
   }
 
-  private scan(): void {
+  protected scan(): void {
     let goesOn = true;
     while (goesOn) {
       if (this.state === SEEKING) goesOn = this.seek();
@@ -354,31 +321,8 @@ class XmlSplitter implements RecordReader {
     this.sink.reject({ ...this.refusal, length: this.offset - this.refusal.offset });
   }
 
-  /** Moves `mark` and `at` to an index, counting lines and stored bytes on the way. */
-  private advance(to: number): void {
-    const { bytes, mark } = this;
-    for (let at = mark; at < to; at += 1) if (bytes[at] === LINE_FEED) this.line += 1;
-    this.offset += this.storedLength(bytes, mark, to);
-    this.mark = to;
-    this.at = to;
-  }
-
-  /** Adds bytes to those that are kept, moving these to the front only when the buffer is full. */
-  private append(bytes: Uint8Array, start: number, end: number): void {
-    const length = end - start;
-    if (this.mark === this.end || this.end + length > this.bytes.length) {
-      const { bytes: from, mark } = this;
-      const kept = this.end - mark;
-      if ((kept + length) * 2 > from.length) this.bytes = Buffer.allocUnsafe((kept + length) * 2);
-      if (kept > 0) this.bytes.set(from.subarray(mark, this.end), 0);
-      this.mark = 0;
-      this.at -= mark;
-      this.opened -= mark;
-      this.position += mark;
-      this.end = kept;
-    }
-    this.bytes.set(bytes.subarray(start, end), this.end);
-    this.end += length;
+  protected moved(by: number): void {
+    this.opened -= by;
   }
 }
 

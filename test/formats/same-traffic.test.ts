@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../bench/traffic/random.ts';
+import { traceFormats } from '../../src/config/registry.ts';
 import { PairCollector } from '../../src/core/collect.ts';
 import { ChosenTexts, ObservationCounts } from '../../src/core/identity.ts';
 import { RECORD_DOUBLES, RECORD_WORDS } from '../../src/core/record.ts';
@@ -214,4 +215,9 @@ describe(`traffic of seed ${SEED}`, () => {
       expect(lines(pairs, writer.lacks)).toEqual(expected);
     },
   );
+
+  it('has a writer for every format', () => {
+    const written = new Set(formatWriters.map(({ format }) => format));
+    expect(written).toEqual(new Set(traceFormats.map(({ id }) => id)));
+  });
 });

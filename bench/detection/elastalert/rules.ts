@@ -3,8 +3,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { DAY_MS } from '../../traffic/message.ts';
-import type { Stream } from '../stream.ts';
+import { DAY_MS, HOUR_MS } from '../../traffic/message.ts';
+import { type Stream, type StreamRow, UNREGISTERED } from '../stream.ts';
 
 /** Twice the longest timeframe, and a day. */
 const LEAD_MS = 3 * DAY_MS;
@@ -16,6 +16,27 @@ export interface RuleMatches {
   parameter: number;
   /** Time and key of each match. */
   matches: [timeMs: number, key: string][];
+}
+
+/** No rule about a mailbox fires below both of these: `run_rules.py` has none that is set lower. */
+const LEAST_IN_HOUR = 15;
+const LEAST_IN_DAY = 60;
+
+/** Rows without those of mailboxes that no rule can say anything about: most of them, and the time they would take. */
+function rowsThatMatter(rows: readonly StreamRow[]): StreamRow[] {
+  const byKey = new Map<string, number[]>();
+  for (const { key, timeMs } of rows) {
+    const times = byKey.get(key);
+    if (times === undefined) byKey.set(key, [timeMs]);
+    else times.push(timeMs);
+  }
+  const matters = (times: readonly number[]): boolean =>
+    times.some(
+      (timeMs, index) =>
+        timeMs - times[index - LEAST_IN_HOUR + 1] <= HOUR_MS || timeMs - times[index - LEAST_IN_DAY + 1] <= DAY_MS,
+    );
+  const kept = new Set([...byKey].filter(([key, times]) => key === UNREGISTERED || matters(times)).map(([key]) => key));
+  return rows.filter((row) => kept.has(row.key));
 }
 
 /** Null where the environment is missing: the comparison then goes without. */
@@ -47,9 +68,9 @@ export async function elastAlertMatches(streams: readonly Stream[]): Promise<Rul
       from: fromMs,
       known: [...known],
       // No rule looks back further.
-      rows: rows
-        .filter((row) => row.timeMs >= fromMs - LEAD_MS)
-        .map(({ timeMs, key, domain, source }) => [timeMs, key, domain, source]),
+      rows: rowsThatMatter(rows.filter((row) => row.timeMs >= fromMs - LEAD_MS)).map(
+        ({ timeMs, key, domain, source }) => [timeMs, key, domain, source],
+      ),
     });
     if (!child.stdin.write(`${line}\n`)) await new Promise((resolve) => child.stdin.once('drain', resolve));
   }

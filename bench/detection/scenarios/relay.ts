@@ -61,7 +61,7 @@ function relay(options: RelayOptions): Scenario {
           const volume = options.volume(facts, random);
           if (volume === null) return { variation: { extra: [] }, attacks: [] };
           const source = relaySource(random, background);
-          const domains = options.domains?.(random) ?? { count: random.pick([1, 1, 3, 40]) };
+          const domains = volume.domains ?? options.domains?.(random) ?? { count: random.pick([1, 1, 3, 40]) };
           const types = new Set([...relayTypes(source, day), ...(options.types ?? [])]);
           if ('count' in domains && domains.count >= 40) types.add('domain_rotation');
           const { truth, messages } = makeAttack(

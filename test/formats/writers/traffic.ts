@@ -6,7 +6,8 @@ import { Random } from '../../../bench/traffic/random.ts';
 import { generateBackground } from '../../../bench/traffic/world.ts';
 import type { ServerReply, WrittenField, WrittenMessage, WrittenRecipient } from './message.ts';
 
-const START_MS = Date.UTC(2026, 0, 5);
+/** Days after the 12th tell the order of day and month. */
+const START_MS = Date.UTC(2026, 0, 12);
 const SERVER = { ip: '192.0.2.25', connector: 'Inbound from DC1' };
 
 const REFUSED: readonly ServerReply[] = [
@@ -43,15 +44,15 @@ export interface WrittenTraffic {
   messages: WrittenMessage[];
 }
 
-/** A few weeks with an attack at the end, on whole seconds. The same seed gives the same traffic. */
+/** A few days with an attack at the end, on whole seconds. The same seed gives the same traffic. */
 export function writtenTraffic(seed: string): WrittenTraffic {
   const random = new Random(`${seed}/written`);
-  const days = 9;
+  const days = 6;
   const background = generateBackground({
     seed,
     startMs: START_MS,
     days,
-    rowsPerDay: 60,
+    rowsPerDay: 40,
     hybrid: [{ ...SERVER, applicationRowsPerDay: 3, foreignRowsPerDay: 1 }],
   });
   addAttack(background, {
