@@ -274,8 +274,8 @@ const CASES: readonly Case[] = [
     exemption: 'profile_shift',
     attack: 'takes the place of the mail of the known server, and goes on',
     background: silentServer,
-    rows: spam(100, 6, sharing),
-    within: 150,
+    rows: spam(200, 6, sharing),
+    within: 400,
   },
   {
     exemption: 'benign label',
