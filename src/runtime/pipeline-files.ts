@@ -26,7 +26,12 @@ export async function defaultPipeline(name: string): Promise<string> {
 
 /** The files and the environment of this machine. */
 export function pipelineSurroundings(): PipelineSurroundings {
-  return { environment: process.env, readFile: (path) => readReferenceFile(path, 'the file'), listFolder };
+  return {
+    environment: process.env,
+    readFile: (path) => readReferenceFile(path, 'the file'),
+    listFolder,
+    nowMs: Date.now(),
+  };
 }
 
 /** Paths of the pipelines that are meant: files as they are, of folders every .yaml in them; without any, `pipelines`. */

@@ -177,6 +177,7 @@ describe('the workers fit their pipelines', () => {
     // What Docker mounts as a secret.
     readFile: async (name: string) =>
       name === '/run/secrets/ca.crt' ? Buffer.from('-----BEGIN CERTIFICATE-----') : readFile(name).catch(() => null),
+    nowMs: Date.UTC(2026, 8, 6),
     listFolder: (name: string) => readdir(name).catch(() => null),
   };
   const pipelineOf = (service: Service) => path.join(ROOT, service.command?.[1] ?? '');

@@ -4,4 +4,6 @@ export interface PipelineFiles {
   readFile(path: string): Promise<Uint8Array | null>;
   /** Names in a folder; null where there is none. */
   listFolder(path: string): Promise<string[] | null>;
+  /** Now: what has expired is told. */
+  readonly nowMs: number;
 }

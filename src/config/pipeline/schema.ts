@@ -239,6 +239,15 @@ const tenantFields = {
       'Names (contoso.onmicrosoft.com) and ids of the tenant; rows of others are dead letters. Default: all rows are its.',
     )
     .optional(),
+  labels: path(
+    "Analysts' verdicts about its incidents, benign or abuse, as NDJSON. Read at the start: restart after a change.",
+  ).optional(),
+  allow: path(
+    'Mail of it that is known and wanted, as YAML: by domain, mailbox, connector or address. Read at the start.',
+  ).optional(),
+  connectors: path(
+    'Its connectors, from Get-InboundConnector and Get-OutboundConnector as JSON or CSV. Read at the start.',
+  ).optional(),
   silent_after_hours: silentAfterHours(
     'Without a row of it for so long its source counts as silent, unless it is used to pauses. Default: as the pipeline says.',
   ),

@@ -1,10 +1,16 @@
-/** From the tenants of a pipeline file to profiles: their lists of domains are read and checked. */
+/** From the tenants of a pipeline file to profiles: their lists of domains, and the files of analysts, are read and checked. */
 
 import path from 'node:path';
 import { HOUR_MS } from '../../core/calendar.ts';
+import type { Connector } from '../../core/connectors.ts';
+import type { Feedback } from '../../core/feedback.ts';
 import { RelaywatchError } from '../../core/outcome.ts';
 import type { AcceptedDomain } from '../../core/settings.ts';
 import { acceptedDomain, EXPORT_COMMAND, readAcceptedDomains, uniqueDomains } from '../accepted-domains.ts';
+import { parseAllowList } from '../allow-list.ts';
+import { CONNECTOR_COMMAND, readConnectors } from '../connectors.ts';
+import type { FeedbackFile } from '../feedback-file.ts';
+import { parseLabels } from '../labels.ts';
 import { canonicalTimeZone, nearestTimeZone } from '../time-zone.ts';
 import type { TenantEntry } from './checked-file.ts';
 import type { PipelineFiles } from './files.ts';
@@ -12,8 +18,8 @@ import type { TenantProfile } from './pipeline.ts';
 import type { PipelineProblem } from './problem.ts';
 import { DEFAULTS } from './schema.ts';
 
-/** What stands under `--accepted-domains` on the command line stands in a file here. */
-const OPTION = /^--accepted-domains:? /;
+/** What stands under an option on the command line stands in a file here. */
+const OPTION = /^--(?:accepted-domains|connectors):? /;
 const HOW_TO_EXPORT = `export the list in Exchange Online PowerShell: ${EXPORT_COMMAND}`;
 
 export async function resolveTenants(
@@ -32,6 +38,7 @@ export async function resolveTenants(
       dateOrder: data.date_order ?? null,
       silentAfterMs: data.silent_after_hours === undefined ? null : data.silent_after_hours * HOUR_MS,
       organizations: (data.organizations ?? []).map((name) => name.trim().toLowerCase()),
+      ...(await feedbackOf(entry, files, problems)),
     });
   }
   return { profiles, problems };
@@ -45,6 +52,73 @@ function timeZoneOf({ file, at, data }: TenantEntry, problems: PipelineProblem[]
   const nearest = nearestTimeZone(data.time_zone) ?? undefined;
   problems.push(file.problem(place, 'must be an IANA time zone, such as Europe/Berlin', { nearest }));
   return DEFAULTS.timeZone;
+}
+
+/** Absent where no file is named. */
+async function feedbackOf(
+  entry: TenantEntry,
+  files: PipelineFiles,
+  problems: PipelineProblem[],
+): Promise<{ feedback?: Feedback }> {
+  const { labels, allow, connectors } = entry.data;
+  if ((labels ?? allow ?? connectors) === undefined) return {};
+  return {
+    feedback: {
+      labels: await entriesOf(entry, 'labels', parseLabels, files, problems),
+      allow: await entriesOf(entry, 'allow', parseAllowList, files, problems),
+      connectors: await connectorsOf(entry, files, problems),
+    },
+  };
+}
+
+async function entriesOf<Entry>(
+  entry: TenantEntry,
+  name: 'labels' | 'allow',
+  parse: (shown: string, bytes: Uint8Array, nowMs: number) => FeedbackFile<Entry>,
+  files: PipelineFiles,
+  problems: PipelineProblem[],
+): Promise<Entry[]> {
+  const named = await namedFile(entry, name, files, problems);
+  if (named === null) return [];
+  const file = parse(named.shown, named.bytes, files.nowMs);
+  problems.push(...file.problems);
+  return file.entries;
+}
+
+async function connectorsOf(
+  entry: TenantEntry,
+  files: PipelineFiles,
+  problems: PipelineProblem[],
+): Promise<Connector[] | null> {
+  const named = await namedFile(entry, 'connectors', files, problems);
+  if (named === null) return null;
+  const problem = (message: string, severity: PipelineProblem['severity']): PipelineProblem =>
+    entry.file.problem([...entry.at, 'connectors'], message, { severity });
+  try {
+    const list = await readConnectors(named.shown, async () => named.bytes);
+    problems.push(...list.warnings.map((warning) => problem(warning, 'warning')));
+    return list.connectors;
+  } catch (error) {
+    if (!(error instanceof RelaywatchError)) throw error;
+    const what = error.message.replace(OPTION, '');
+    problems.push(problem(`${what}; export them in Exchange Online PowerShell: ${CONNECTOR_COMMAND}`, 'error'));
+    return null;
+  }
+}
+
+/** The file that a field of the tenant names; null where it names none, or none that is there. */
+async function namedFile(
+  { file, at, data }: TenantEntry,
+  name: 'labels' | 'allow' | 'connectors',
+  files: PipelineFiles,
+  problems: PipelineProblem[],
+): Promise<{ shown: string; bytes: Uint8Array } | null> {
+  const given = data[name];
+  if (given === undefined || file.isUnset([...at, name])) return null;
+  const shown = path.isAbsolute(given) ? given : path.join(path.dirname(file.shown), given);
+  const bytes = await files.readFile(path.resolve(shown));
+  if (bytes === null) problems.push(file.problem([...at, name], `there is no file ${given}`));
+  return bytes === null ? null : { shown, bytes };
 }
 
 async function domainsOf(

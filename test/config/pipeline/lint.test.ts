@@ -272,6 +272,7 @@ test('a file that is not there', async () => {
   const { problems } = await lintPipeline('q.yaml', {
     environment: {},
     readFile: async () => null,
+    nowMs: Date.UTC(2026, 8, 6),
     listFolder: async () => null,
   });
   expect(problems.map(problemLine)).toEqual(['q.yaml:1:1: there is no such file']);
@@ -299,10 +300,36 @@ test('mistakes in a file of a tenant are named there', async () => {
     'tenants/domains.csv': 'contoso.com\n',
   };
   expect(await lines(text, files)).toEqual([
-    'tenants/b.yaml:3:1: licences: there is no such key (allowed: key, accepted_domains, licenses, time_zone, date_order, organizations, silent_after_hours; did you mean licenses?)',
+    'tenants/b.yaml:3:1: licences: there is no such key (allowed: key, accepted_domains, licenses, time_zone, date_order, organizations, labels, allow, connectors, silent_after_hours; did you mean licenses?)',
   ]);
   const right = { ...files, 'tenants/b.yaml': files['tenants/b.yaml'].replace('licences', 'licenses') };
   expect(await lines(text, right)).toEqual([]);
+});
+
+test('mistakes in what analysts wrote are named there, missing files where they are named', async () => {
+  const text = EMBEDDED.replace(/tenants:\n.*\n.*\n/, 'tenant_files: tenants/*.yaml\n');
+  const tenant = 'key: contoso\naccepted_domains: [contoso.com]\nlabels: l.ndjson\nallow: a.yml\nconnectors: c.json\n';
+  expect(await lines(text, { 'tenants/b.yaml': tenant })).toEqual([
+    'tenants/b.yaml:3:9: labels: there is no file l.ndjson',
+    'tenants/b.yaml:4:8: allow: there is no file a.yml',
+    'tenants/b.yaml:5:13: connectors: there is no file c.json',
+  ]);
+  const files = {
+    'tenants/b.yaml': tenant,
+    'tenants/l.ndjson': '\n{"incident":"7"}\n',
+    'tenants/a.yml': '- domain: a.example\n  owner: ann\n  expires: 2026-01-01\n',
+    'tenants/c.json': '[{"MessageTraceId":"1"}]',
+  };
+  expect(await lines(text, files)).toEqual([
+    'tenants/a.yml:1:3: [0].reason: is missing',
+    'tenants/l.ndjson:2:1: incident: must be the id of an incident, such as rw-0123456789abcdef',
+    'tenants/l.ndjson:2:1: verdict: is missing (allowed: benign, abuse)',
+    'tenants/l.ndjson:2:1: by: is missing',
+    'tenants/l.ndjson:2:1: at: is missing',
+    expect.stringMatching(
+      /^tenants\/b\.yaml:5:13: connectors: tenants\/c\.json is no export of connectors: .*a message trace.*ConvertTo-Json/,
+    ),
+  ]);
 });
 
 describe('secrets', () => {

@@ -110,6 +110,58 @@ test('a doubtful list of domains is a warning, a wrong one an error', async () =
   });
 });
 
+describe('what analysts know of a tenant', () => {
+  const label = {
+    incident: 'rw-0123456789abcdef',
+    verdict: 'benign',
+    by: 'ann',
+    at: '2026-09-05T12:00:00Z',
+    note: 'newsletter',
+  };
+  const files = {
+    'tenants/a.yaml':
+      'key: a\naccepted_domains: [a.com]\nlabels: ../known/l.ndjson\nallow: ../known/a.yaml\nconnectors: ../known/c.json\n',
+    'known/l.ndjson': `\n${JSON.stringify(label)}\n`,
+    'known/a.yaml': '- domain: billing.example\n  owner: ann\n  reason: invoices\n',
+    'known/c.json': '[{"Name":"Inbound from DC1","SenderIPAddresses":["192.0.2.25"],"Enabled":true}]',
+  };
+  const text = `${EMBEDDED}tenant_files: tenants/*.yaml\n`;
+
+  test('comes from files that its profile names', async () => {
+    const [without, tenant] = (await loadText(text, files)).tenants;
+    expect(without).not.toHaveProperty('feedback');
+    const { at, ...told } = label;
+    expect(tenant.feedback?.labels).toEqual([{ ...told, atMs: Date.parse(at) }]);
+    expect(tenant.feedback?.allow).toMatchObject([{ domain: 'billing.example', owner: 'ann', expiresMs: null }]);
+    expect(tenant.feedback?.connectors).toMatchObject([{ name: 'Inbound from DC1', direction: 'inbound' }]);
+  });
+
+  test('may be a part of it', async () => {
+    const one = { ...files, 'tenants/a.yaml': 'key: a\naccepted_domains: [a.com]\nallow: ../known/a.yaml\n' };
+    expect((await loadText(text, one)).tenants[1].feedback).toMatchObject({
+      labels: [],
+      allow: [{}],
+      connectors: null,
+    });
+  });
+
+  test('warns of entries that have expired, by file and line', async () => {
+    const expired = { ...files, 'known/a.yaml': `${files['known/a.yaml']}  expires: 2026-01-01\n` };
+    const { warnings, tenants } = await loadText(text, expired);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^known\/a\.yaml:4:12: warning: \[0\]\.expires: has passed: mail of billing\.example/),
+    ]);
+    expect(tenants[1].feedback?.allow).toHaveLength(1);
+  });
+
+  test('is refused where it is wrong', async () => {
+    await expect(loadText(text, { ...files, 'known/l.ndjson': '{}\n' })).rejects.toMatchObject({
+      exitCode: 2,
+      hint: expect.stringContaining('known/l.ndjson:1:1: incident: is missing'),
+    });
+  });
+});
+
 describe('the environment', () => {
   const text = `${EMBEDDED}telemetry: {host: "\${HOST:-127.0.0.2}", port: "\${PORT:-1}"}\n`.replace(
     'path: inbox',

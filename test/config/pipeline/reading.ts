@@ -13,6 +13,7 @@ export function surroundings(
   );
   return {
     environment,
+    nowMs: Date.UTC(2026, 8, 6),
     readFile: async (name) => byPath.get(name) ?? null,
     listFolder: async (folder) => {
       const names = [...byPath.keys()]

@@ -14,6 +14,7 @@ const FOLDER = path.resolve(import.meta.dirname, '../../../pipelines');
 const NAMES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 const files = {
   readFile: (name: string) => readFile(name).catch(() => null),
+  nowMs: Date.UTC(2026, 8, 6),
   listFolder: (name: string) => readdir(name).catch(() => null),
 };
 
