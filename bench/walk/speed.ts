@@ -8,7 +8,8 @@
 import { parseArgs } from 'node:util';
 import { detectionSettings } from '../../src/config/detection.ts';
 import { visitDays } from '../../src/core/order.ts';
-import { type EncodedRows, RecordWalk } from '../detection/record-walk.ts';
+import { RecordWalk } from '../detection/record-walk.ts';
+import type { EncodedRows } from '../detection/row-encoder.ts';
 import { makeAttack } from '../traffic/attack.ts';
 import { DAY_MS, HOUR_MS, sortByTime } from '../traffic/message.ts';
 import { streamBackground } from '../traffic/world.ts';
@@ -31,15 +32,18 @@ const tenant = streamBackground({
   hybrid: [{ ...server, applicationRowsPerDay: 300, foreignRowsPerDay: 60 }],
 });
 const walk = new RecordWalk({ ...tenant, startMs }, detectionSettings(null));
-const attack = makeAttack(tenant, {
-  id: 'attack',
-  kind: 'relay',
-  startMs: startMs + (days - 3) * DAY_MS + 14 * HOUR_MS,
-  hours: 3,
-  recipientsPerHour: 1000,
-  domains: { count: 3 },
-  source: server,
-});
+const attack = makeAttack(
+  { ...tenant, seed: 'walk' },
+  {
+    id: 'attack',
+    kind: 'relay',
+    startMs: startMs + (days - 3) * DAY_MS + 14 * HOUR_MS,
+    hours: 3,
+    recipientsPerHour: 1000,
+    domains: { count: 3 },
+    source: server,
+  },
+);
 const rows: EncodedRows[] = [];
 let pairs = 0;
 let dayMs = startMs;

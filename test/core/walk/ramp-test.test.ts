@@ -153,7 +153,7 @@ describe('the ramp test', () => {
     const other = new RampTest(RAMP, cut.series, cut.clock);
     other.load(state);
     expect(other.save()).toEqual(cut.ramp.save());
-    expect(other.nats).toEqual(cut.ramp.nats);
+    expect(other.test(MONDAY + 22 * DAY_MS + 7 * HOUR_MS)).toEqual(cut.ramp.test(MONDAY + 22 * DAY_MS + 7 * HOUR_MS));
     expect(whole.first).not.toBeNull();
   });
 });
