@@ -207,7 +207,7 @@ const CASES: readonly Case[] = [
     exemption: 'recognised forwards',
     attack: 'sends a blind copy of everything to the mailbox that forwards, as the applications of the known server',
     rows: withBlindCopies(spam(200, 3, sharing)),
-    within: 150,
+    within: 350,
   },
   {
     exemption: 'forwarding',

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Feedback } from '../../../src/core/feedback.ts';
 import {
   DAY_MS,
   HOUR_MS,
@@ -65,8 +66,8 @@ function busyTenant(seed: number): Row[] {
   return [...rows, ...copies, ...failed, ...late];
 }
 
-const written = (rows: readonly Row[], internFirst: readonly string[] = []): string =>
-  scanWhole(rows, { internFirst, licenses: 1 })
+const written = (rows: readonly Row[], internFirst: readonly string[] = [], feedback: Partial<Feedback> = {}): string =>
+  scanWhole(rows, { internFirst, licenses: 1, feedback })
     .incidents.map((document) => JSON.stringify(document))
     .join('\n');
 
@@ -121,5 +122,47 @@ describe('the same rows', () => {
     expect(expected).not.toContain('bert@contoso.com');
     expect(written([...worse, ...better])).toBe(expected);
     expect(written(shuffled([...worse, ...better], SEED))).toBe(expected);
+  });
+
+  it('give the same bytes under verdicts and an allow-list, with refusals and what is new every day', () => {
+    const server = { fromIp: '192.0.2.25', connector: 'From DC2' };
+    const start = MONDAY + 15 * DAY_MS;
+    const rows = [
+      ...busyTenant(SEED),
+      ...ordinary(MONDAY + 13 * DAY_MS, 17),
+      ...relay({ start: MONDAY, count: 200, everyMs: 3 * HOUR_MS, ...server }, (index) => `shop${index % 3}.example`),
+      ...relay({ start, count: 200, everyMs: 20 * SECOND_MS, ...server }, () => 'ads.example'),
+      ...relay({ start: start + 5 * DAY_MS, count: 60, everyMs: 0 }, (index) => `n${index % 9}.example`),
+      ...relay({ start: start + 6 * DAY_MS, count: 9, everyMs: 0, sender: 'anna@contoso.com' }).map((row, index) => ({
+        ...row,
+        status: 'failed' as const,
+        refusal: index % 6,
+      })),
+      ...relay(
+        { start: start + 7 * DAY_MS, count: 300, everyMs: 5 * SECOND_MS, ...server },
+        (index) => `d${index % 12}.example`,
+      ),
+    ];
+    const incidents = scanWhole(rows, { licenses: 1 }).incidents.map(({ event }) => event.id);
+    expect(incidents.length).toBeGreaterThan(4);
+    const label = { by: 'ann', atMs: MONDAY + 16 * DAY_MS, note: '' };
+    const entry = { mailbox: null, connector: null, owner: 'ann', reason: 'ours', expiresMs: start + 8 * DAY_MS };
+    const feedback: Partial<Feedback> = {
+      labels: incidents.map((incident, index) => ({
+        ...label,
+        incident,
+        verdict: index % 2 === 0 ? 'abuse' : 'benign',
+      })),
+      allow: [
+        { ...entry, domain: 'ads.example', address: null },
+        { ...entry, domain: null, address: '192.0.2.0/24' },
+      ],
+    };
+    const expected = written(rows, [], feedback);
+    expect(expected).not.toBe(written(rows));
+    for (let order = 1; order <= 4; order++) {
+      expect(written(shuffled(rows, SEED + order), [], feedback), `seed ${SEED}`).toBe(expected);
+    }
+    expect(written([...rows.slice(0, 500), ...rows, ...rows.slice(-500)], [], feedback), `seed ${SEED}`).toBe(expected);
   });
 });
