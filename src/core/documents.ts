@@ -14,15 +14,9 @@ import {
   type IncidentType,
   SEVERITY_NUMBERS,
 } from './incident-document.ts';
+import { BLOCKS, reasonOf, sentence } from './incident-texts.ts';
 import type { PairText, TextSource } from './ports.ts';
-import {
-  positionFile,
-  positionOffset,
-  REFUSAL_ADDRESS_BLOCKED,
-  REFUSAL_THRESHOLD_EXCEEDED,
-  REFUSAL_UNREGISTERED_BLOCKED,
-  STATUSES,
-} from './record.ts';
+import { positionFile, positionOffset, STATUSES } from './record.ts';
 import type { CampaignKey } from './walk/campaign.ts';
 import type { Incident, RowPlace } from './walk/incident.ts';
 import type { MailboxPlace } from './walk/series-keys.ts';
@@ -120,7 +114,7 @@ export class IncidentDescriber {
     const { totals } = incident;
     const contributors = this.#contributors(incident);
     const { rows, pointers } = this.#evidence(incident, id);
-    const reason = reasonOf(incident);
+    const reason = reasonOf(incident, contributors);
     const topSource = contributors.sources[0];
     const mailboxes = contributors.mailboxes.map((contributor) => contributor.key);
     const document: IncidentDocument = {
@@ -360,91 +354,6 @@ function riskScore(incident: Incident): number {
   const [low, high] = RISK_BANDS[incident.severity];
   const size = Math.min(1, Math.log(1 + incident.totals.recipients) / RISK_FULL);
   return Math.round(low + (high - low) * size);
-}
-
-/** What Microsoft answers while the tenant is blocked, by the kind of refusal. */
-const BLOCKS: Readonly<Record<number, { code: string; why: string }>> = {
-  [REFUSAL_ADDRESS_BLOCKED]: { code: '5.7.708', why: 'it accepts no traffic from the address' },
-  [REFUSAL_THRESHOLD_EXCEEDED]: { code: '5.7.705', why: 'the tenant has exceeded its threshold' },
-  [REFUSAL_UNREGISTERED_BLOCKED]: { code: '5.7.750', why: 'the tenant may not send from unregistered domains' },
-};
-
-function reasonOf(incident: Incident): string {
-  const { observed, expected, expectedP95, window, score } = incident.numbers;
-  if (observed === null || score === null) {
-    const { code, why } = BLOCKS[incident.key.a];
-    return `Microsoft answers 550 ${code}: ${why}`;
-  }
-  const counted = `${grouped(observed)} recipients in ${(window ?? '').replace(/(?<=\d)(?=[mh])/, ' ').replace('m', 'min')}`;
-  if (incident.limit !== null && incident.family === 'limit') {
-    return `${counted}, ${Math.round((observed / incident.limit.budget) * 100)} % of ${grouped(incident.limit.budget)}`;
-  }
-  if (expected === null || expectedP95 === null) {
-    return `${counted}, ${Math.round(score * 100)} % of what one mailbox may send`;
-  }
-  const rate = expected < 10 ? String(rounded(expected, 2)) : grouped(Math.round(expected));
-  return `${counted}, ${rate} expected (95 % up to ${grouped(expectedP95)})`;
-}
-
-function sentence(incident: Incident, contributors: Contributors): string {
-  const { totals } = incident;
-  const since = `since ${clock(incident.startMs, incident.detectedMs)}`;
-  const told = `${grouped(incident.recipientsAtDetection)} ${
-    incident.recipientsAtDetection === 1 ? 'was' : 'were'
-  } enough to tell at ${formatTime(incident.detectedMs).slice(11, 16)}`;
-  const reached = `${grouped(totals.recipients)} ${totals.recipients === 1 ? 'recipient' : 'recipients'}`;
-  if (incident.family === 'limit' && incident.limit !== null) {
-    const { name, used, budget } = incident.limit;
-    const who = incident.key.a === 0 ? 'The tenant' : (contributors.mailboxes[0]?.key ?? 'A mailbox');
-    return `${who} used ${grouped(used)} of ${grouped(budget)} external recipients in 24 hours (${name}).`;
-  }
-  if (incident.family === 'blocked') {
-    const { code, why } = BLOCKS[incident.key.a];
-    return `Microsoft refuses mail of the tenant (550 ${code}, ${why}): ${reached} ${since}.`;
-  }
-  if (incident.family === 'bulk') {
-    const first = contributors.mailboxes[0];
-    const count = totals.traits.mailboxes.size;
-    const who =
-      first === undefined
-        ? 'Senders without an address'
-        : count === 1 || first.share >= 0.9
-          ? first.key
-          : `${grouped(count)} mailboxes, ${first.key} first,`;
-    return `${who} sent to ${reached} ${since}; ${told}.`;
-  }
-  const domains = totals.traits.domains.size;
-  const first = contributors.domains[0]?.key;
-  const who =
-    first === undefined
-      ? 'Mail without a sender domain went'
-      : domains === 1
-        ? `The unregistered domain ${first} sent`
-        : `${grouped(domains)} unregistered domains, ${first} first, sent`;
-  return `${who} to ${reached}${wayIn(contributors)} ${since}; ${told}.`;
-}
-
-function wayIn(contributors: Contributors): string {
-  const connector = contributors.connectors[0];
-  const source = contributors.sources[0];
-  const from = source !== undefined && source.share >= 0.5 ? source.key : null;
-  if (connector !== undefined && connector.share >= 0.5) {
-    return ` through connector "${connector.key}"${from === null ? '' : ` (${from})`}`;
-  }
-  return from === null ? '' : ` from ${from}`;
-}
-
-/** The time of day, with the date where it is another day. */
-function clock(timeMs: number, referenceMs: number): string {
-  const text = formatTime(timeMs);
-  const sameDay = text.slice(0, 10) === formatTime(referenceMs).slice(0, 10);
-  return sameDay ? text.slice(11, 16) : `${text.slice(0, 10)} ${text.slice(11, 16)}`;
-}
-
-/** A whole number with commas, as in 3,106. */
-function grouped(value: number): string {
-  const rounded = String(Math.round(value));
-  return rounded.replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** MITRE ATT&CK technique of the types that are attacks. */
