@@ -40,7 +40,7 @@ export interface Notes {
   /** The command that exports the real list of accepted domains. */
   exportCommand: string;
   /** The command to be run again with the list. */
-  command: 'scan' | 'convert';
+  command: 'scan' | 'convert' | 'explain';
   ledger: Ledger;
   /** The ledger was written to a file, which holds all. */
   ledgerFile: string | null;
@@ -52,9 +52,16 @@ export function notes({ warnings, hidden = [], inferred, exportCommand, command,
   return (
     (inferred === null || ledger.totals.rows.accepted === 0 ? '' : inferredNote(inferred, exportCommand, command)) +
     shortened(lines, 'warnings') +
-    shortened(hidden.filter(({ recipients, shown }) => recipients + shown > 0).map(hiddenLine), 'entries') +
+    hiddenMail(hidden) +
     rowsNote(ledger, ledgerFile)
   );
+}
+
+/** Entries that hid nothing are left out: they say nothing about these rows. */
+function hiddenMail(hidden: readonly HiddenMail[]): string {
+  const lines = hidden.filter(({ recipients, shown }) => recipients + shown > 0).map(hiddenLine);
+  const more = lines.length > LINES_SHOWN ? [`and ${formatCount(lines.length - LINES_SHOWN)} more entries of it`] : [];
+  return [...lines.slice(0, LINES_SHOWN), ...more].map((line) => `${line}\n`).join('');
 }
 
 function hiddenLine({ name, owner, recipients, shown }: HiddenMail): string {
