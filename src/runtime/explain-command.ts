@@ -43,14 +43,14 @@ function unknownName(name: string): RelaywatchError {
   if (/^rw-/i.test(name)) {
     return wrongUsage(
       `${name} is no id of an incident: it has rw- and 16 digits from 0-9 and a-f`,
-      'scan shows the id of every incident in its last line, and as event.id',
+      'relaywatch scan shows the id of every incident, with --output ndjson as event.id',
     );
   }
   const names = detectors.map(({ series }) => series);
   const nearest = nearestName(name, names);
   return wrongUsage(
-    `there is no detector ${name}${nearest === null ? '' : `; did you mean ${nearest}?`}`,
-    `It is one of: ${names.join(', ')}. An incident is named by its id, such as rw-0123456789abcdef.`,
+    `there is no detector ${name}`,
+    `${nearest === null ? '' : `Did you mean ${nearest}? `}It is one of: ${names.join(', ')}. An incident is named by its id, such as rw-0123456789abcdef.`,
   );
 }
 

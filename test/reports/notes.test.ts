@@ -88,6 +88,14 @@ it('refused files are named with the reason', () => {
   expect(refusedFiles(ledger([file('b.csv')]))).toBe('');
 });
 
+it('labels are told with how many of their incidents are there', () => {
+  expect(text({ labels: { given: 0, found: 0 } })).toBe('');
+  expect(text({ labels: { given: 2, found: 2 } })).toBe('labels: 2 of 2 incidents found\n');
+  expect(text({ labels: { given: 1, found: 0 } })).toBe(
+    'labels: 0 of 1 incident found; the others are not in these rows (ids depend on --tenant and on the rows)\n',
+  );
+});
+
 describe('what the allow-list has hidden', () => {
   const hidden = { name: 'billing.example + 192.0.2.0/24', owner: 'finance@contoso.com', recipients: 1, shown: 0 };
 
