@@ -104,11 +104,12 @@ describe('the state of a walk', () => {
         for (const block of blocks.slice(cut, cut + wasted)) first.block(block);
         first.load(saved);
         for (const block of blocks.slice(cut)) first.block(block);
-        expect(documents(first), `seed ${seed}, from day ${cut}`).toBe(expected);
+        expect(documents(first), `seed ${seed}, from block ${cut}`).toBe(expected);
         // Gone back to once more: what went on from the state has not changed it.
         first.load(saved);
         for (const block of blocks.slice(cut)) first.block(block);
-        expect(documents(first), `seed ${seed}, again from day ${cut}`).toBe(expected);
+        expect(documents(first), `seed ${seed}, again from block ${cut}`).toBe(expected);
+        expect(first.allowed).toEqual(whole.allowed);
         const other = walkOf();
         other.load(saved);
         for (const block of blocks.slice(cut)) other.block(block);
