@@ -84,7 +84,7 @@ const ALLOWED: AllowEntry = {
 
 describe('the state of a walk', () => {
   it('can be saved anywhere, gone on from, and gone back to', () => {
-    const seed = Number(process.env.RELAYWATCH_SEED ?? Date.now() % 1_000_000);
+    const seed = Number(process.env.RELAYWATCH_SEED ?? 1);
     const { blocks, documents, walkOf } = prepared(rows);
     const whole = walkOf();
     for (const block of blocks) whole.block(block);
