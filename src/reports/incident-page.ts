@@ -2,6 +2,7 @@
 
 import type { Explanation, SeverityMark, WindowNumbers } from '../core/explanation.ts';
 import { type IncidentDocument, SEVERITIES, SEVERITY_NUMBERS } from '../core/incident-document.ts';
+import type { SeriesRows } from '../core/series-settings.ts';
 import { LOOK_ALIKES, STARTING_SEVERITY } from '../core/walk/incident-type.ts';
 import { columns, formatCount, formatMinute, formatNumber, indented, terminalSafe, wrap } from './text.ts';
 
@@ -15,6 +16,18 @@ const MARKS: Record<SeverityMark, string> = {
     'it has reached a tenth of what the tenant may reach in 24 hours (2,000 recipients where licenses are not given)',
   refused: 'at least 30 % of its mail failed or was filtered as spam',
   new_source: 'the connector or server of most of it was first seen less than 24 hours before it began',
+};
+
+const KEYS = { domain: 'domain', connector: 'connector', source: 'server', mailbox: 'mailbox' } as const;
+
+const ROWS: Record<SeriesRows, string> = {
+  unregistered: 'of mail with unregistered senders',
+  unregistered_not_forwarded: 'of mail with unregistered senders that nobody here forwarded',
+  unregistered_new:
+    'of mail with unregistered senders that nobody here forwarded, and whose domain, connector or server is new (first seen in the last 14 days)',
+  accepted_mailbox: 'outside',
+  accepted_mailbox_to_stranger: 'to whom nobody here wrote before',
+  external: 'outside',
 };
 
 const WINDOWS: Readonly<Record<string, string>> = { '15m': '15 min', '1h': '1 h', '6h': '6 h', '24h': '24 h' };
@@ -45,12 +58,12 @@ export function incidentPage(
 }
 
 function raised(explanation: Explanation, title: string): string {
-  const { series, statistic, keyKind, key, unit, atMs, levelPerDay, learnedDays, critical } = explanation;
+  const { series, statistic, rows, keyKind, key, unit, atMs, levelPerDay, learnedDays, critical } = explanation;
   const most = unit === 'weight' ? ', at most five of a message' : '';
-  const whose = keyKind === 'tenant' ? 'the whole tenant' : `the ${keyKind} ${terminalSafe(key)}`;
+  const whose = keyKind === 'tenant' ? 'the whole tenant' : `the ${KEYS[keyKind]} ${terminalSafe(key)}`;
   const text = [
     `At ${minute(atMs)} UTC by ${series}: ${title.charAt(0).toLowerCase()}${title.slice(1)}.`,
-    `It counts recipients of ${whose}${most}.`,
+    `For ${whose} it counts recipients ${ROWS[rows]}${most}.`,
   ];
   if (levelPerDay !== null) {
     const days = Math.round(learnedDays);
@@ -62,7 +75,7 @@ function raised(explanation: Explanation, title: string): string {
     text.push(`is ${formatNumber(critical)} or more.`);
   } else if (statistic === 'cusum') {
     text.push(`What is above it adds up from day to day: a sum of ${formatNumber(critical)} is a hit`);
-    text.push(`(evidence of e^${formatNumber(critical)} to 1).`);
+    text.push(`(evidence of 10^${Math.floor(critical * Math.LOG10E)} to 1, in nats).`);
   } else {
     text.push('It is a fixed limit: what is usual does not matter.');
   }

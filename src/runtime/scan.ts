@@ -133,7 +133,9 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
       idOf: (incident) => describer.nextId(incident),
       onOpened: (incident, explain) => {
         if (options.explain !== undefined && describer.nextId(incident) === options.explain) {
-          explanation = explain();
+          const found = explain();
+          const isMailbox = found.keyKind === 'mailbox';
+          explanation = isMailbox ? { ...found, key: describer.mailboxText(found.keyNumber) } : found;
         }
       },
     },

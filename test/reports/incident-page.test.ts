@@ -19,7 +19,9 @@ function explanation(fields: Partial<Explanation> = {}): Explanation {
   return {
     series: 'relayed',
     statistic: 'scan',
+    rows: 'unregistered_not_forwarded',
     key: '',
+    keyNumber: 0,
     keyKind: 'tenant',
     unit: 'weight',
     atMs: AT,
@@ -50,10 +52,10 @@ describe('the page of an incident', () => {
 
       Why it was raised
         At 2026-09-05 18:14 UTC by relayed: unregistered mail that nobody here
-        forwarded. It counts recipients of the whole tenant, at most five of a
-        message. Usual are 6.53 a day, learned from about 15 days. A count is a hit
-        when it is at least the floor and its score, the distance from what is
-        expected, is 5 or more.
+        forwarded. For the whole tenant it counts recipients of mail with unregistered
+        senders that nobody here forwarded, at most five of a message. Usual are 6.53
+        a day, learned from about 15 days. A count is a hit when it is at least the
+        floor and its score, the distance from what is expected, is 5 or more.
 
         window  recipients  expected  95 % up to  floor  hit from  score
         15 min          12    < 0.01           2     11        11   5.31  hit
@@ -102,7 +104,7 @@ describe('the page of an incident', () => {
       nats: [step / 10, 0, step],
     }));
     const text = page({ statistic: 'cusum', critical: 16, ramp });
-    expect(text.replace(/\n */g, ' ')).toContain('a sum of 16 is a hit (evidence of e^16 to 1).');
+    expect(text.replace(/\n */g, ' ')).toContain('a sum of 16 is a hit (evidence of 10^6 to 1, in nats).');
     expect(text).toContain('no single window had to be');
     expect(text).not.toMatch(/ hit$/m);
     const lines = text.split('\n').filter((line) => /^ {2}2026-.*< 0\.01/.test(line));
@@ -127,12 +129,13 @@ describe('the page of an incident', () => {
       keyKind: 'mailbox',
       key: 'ann@contoso.com',
       unit: 'pairs',
+      rows: 'accepted_mailbox',
       levelPerDay: null,
       expectedByHour: [],
       windows,
     });
     const text = whole.replace(/\n */g, ' ');
-    expect(text).toContain('recipients of the mailbox ann@contoso.com. It is a fixed limit');
+    expect(text).toContain('For the mailbox ann@contoso.com it counts recipients outside. It is a fixed limit');
     expect(whole).toMatch(/1 h +412 +400\n {2}24 h +412 +800\n {2}6 h +412 +none\n/);
     expect(text).toContain('Up to 399 in 1 h, 799 in 24 h, as far');
     expect(text).not.toMatch(/expected|NaN|Infinity|null/);
@@ -158,6 +161,6 @@ describe('the page of an incident', () => {
     const hostile = { ...relayIncident(), message: 'from \u001b[2Jconnector \u202e' };
     const text = page({ keyKind: 'connector', key: 'a\u001b]0;x\u0007\nb' }, hostile);
     expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f\u202e]/);
-    expect(text).toMatch(/It counts recipients of the connector a.*b,/s);
+    expect(text).toMatch(/For the connector a.*b it counts/s);
   });
 });

@@ -830,7 +830,9 @@ export class Walk {
     return {
       series: hit.series,
       statistic: hit.statistic,
+      rows: series.settings.rows,
       key: keyKind === 'tenant' ? '' : this.keyText(keyKind, key),
+      keyNumber: keyKind === 'tenant' ? 0 : key,
       keyKind,
       unit: series.settings.unit,
       atMs: timeMs,
