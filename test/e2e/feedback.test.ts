@@ -154,6 +154,18 @@ describe('explain', () => {
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 
+  test.concurrent('a mailbox is named by its address', async () => {
+    const quiet = Array.from({ length: 240 }, (_, index) => ({ sender: `user${index % 20}@contoso.com` }));
+    const burst = relayRows(300).map((row) => ({ ...row, sender: 'ann@contoso.com', fromIp: '' }));
+    writeFileSync(at('mailbox.csv'), traceCsv([...quiet, ...burst]));
+    const domains = ['--accepted-domains', 'contoso.com', '--quiet'];
+    const { stdout } = await call('scan', 'mailbox.csv', ...domains, '--output', 'ndjson');
+    const { event } = JSON.parse(stdout.split('\n')[0]);
+    const page = await explain(event.id, 'mailbox.csv', ...domains);
+    expect(page.stdout.replace(/\n */g, ' ')).toContain('For the mailbox ann@contoso.com it counts recipients');
+    expect(event.reason).toMatch(/^\d+ recipients in .* expected \(95 % up to \d+\); evidence .* to 1; since 10:00: /);
+  });
+
   test.concurrent('an incident that is not there is exit 1, with those that are', async () => {
     const { status, stdout, stderr } = await explain('rw-0123456789abcdef', EXAMPLE, ...DOMAINS, '--quiet');
     expect(stderr).toContain(`have no incident rw-0123456789abcdef.\nThey have ${incident.event.id}. Give all exports`);
