@@ -593,6 +593,8 @@ export class Walk {
   /** Whether the domain, source or connector of a row appeared lately; in the tenant's first week everything does. */
   #isNew(target: Uint32Array, row: number, timeMs: number): boolean {
     if (this.#clock.tenantDay < YOUNG_DAYS) return false;
+    // A forward whose way in has not arrived yet is no news.
+    if (this.#forwards.isTarget(target[row + LOG_RECIPIENT_LO], target[row + LOG_RECIPIENT_HI])) return false;
     const sinceMs = Math.max(timeMs - NEW_MS, (dayOf(this.#counts.firstMs) + YOUNG_DAYS) * DAY_MS);
     return (
       this.#domainSeenMs[target[row + LOG_DOMAIN]] > sinceMs ||
