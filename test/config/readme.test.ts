@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parseAllowList } from '../../src/config/allow-list.ts';
 import { detectorTable } from '../../src/config/detector-table.ts';
+import { formatTable } from '../../src/config/format-table.ts';
 import { parseLabels } from '../../src/config/labels.ts';
+import { deadLetterTable, dropTable, refusalTable } from '../../src/config/outcome-table.ts';
 import { detectors } from '../../src/config/registry.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,6 +29,15 @@ describe('README.md', () => {
   test('has the table of detectors', () => {
     expect(detectors.length).toBeGreaterThan(6);
     expect(readme).toContain(`\n${detectorTable()}`);
+  });
+
+  test.each([
+    ['formats', formatTable],
+    ['dead letters', deadLetterTable],
+    ['rows left out', dropTable],
+    ['refused files', refusalTable],
+  ])('has the table of %s', (_, table) => {
+    expect(readme).toContain(`\n${table()}\n`);
   });
 
   test('shows the beginning of the demo', () => {
