@@ -244,7 +244,7 @@ Exit codes:
     operands: '[PIPELINE...]',
     summary: 'check pipeline files',
     about: `Checks pipeline files (default: pipelines/*.yaml) without touching a server: names, values, what they mean
-together, the files of tenants and their lists of domains. Secrets and variables may be missing here.`,
+together, the files of tenants and the lists and labels that they name. Secrets and variables may be missing here.`,
     options: LINT_OPTIONS,
     notes: `Prints a line per problem: file:line:column: path: message (allowed: ...; did you mean ...).
 

@@ -30,7 +30,7 @@ export function usableEntries<Entry>(
   if (errors.length > 0) {
     const others = errors.slice(1, PROBLEMS_SHOWN);
     if (errors.length > PROBLEMS_SHOWN) others.push(`and ${errors.length - PROBLEMS_SHOWN} more`);
-    throw refusal(`${option} ${errors[0]}`, others.map((line) => `${line}\n`).join(''));
+    throw refusal(`${option} ${errors[0]}`, others.length === 0 ? '' : `Also:\n${others.join('\n')}\n`);
   }
   return { entries: file.entries, warnings: file.problems.map(problemLine) };
 }

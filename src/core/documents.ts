@@ -191,7 +191,7 @@ export class IncidentDescriber {
       domains: top(traits.domains, total, known('domain')),
       sources: top(traits.sources, total, known('source')),
       connectors: top(traits.connectors, total, known('connector')),
-      mailboxes: top(traits.mailboxes, total, (key) => this.#mailboxText(key), hashOf),
+      mailboxes: top(traits.mailboxes, total, (key) => this.mailboxText(key), hashOf),
       subjects: top(
         subjectCounts,
         total,
@@ -269,7 +269,8 @@ export class IncidentDescriber {
     return chosen === undefined ? text : { ...text, ...chosen };
   }
 
-  #mailboxText(key: number): string {
+  /** The address of a mailbox by the walk's number of it. */
+  mailboxText(key: number): string {
     const place = this.#walk.mailboxPlace(key);
     const text = this.#read(place);
     return place.isRecipient ? text.recipient : forwardingMailbox(text.sender);
@@ -280,7 +281,7 @@ export class IncidentDescriber {
       case 'tenant':
         return 'tenant';
       case 'limit':
-        return `limit ${key.b}${key.a === 0 ? '' : ` ${this.#mailboxText(key.a)}`}`;
+        return `limit ${key.b}${key.a === 0 ? '' : ` ${this.mailboxText(key.a)}`}`;
       case 'block':
         return `block ${BLOCKS[key.a].code}`;
       case 'connector':
@@ -288,7 +289,7 @@ export class IncidentDescriber {
       case 'domain':
         return `${key.kind} ${this.#walk.keyText(key.kind, key.a)}`;
       default:
-        return `${key.kind} ${this.#mailboxText(key.a)} ${key.b}`;
+        return `${key.kind} ${this.mailboxText(key.a)} ${key.b}`;
     }
   }
 }

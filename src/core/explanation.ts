@@ -1,6 +1,7 @@
 /** Why an incident was raised, in numbers: what `explain` shows of the moment of its detection. */
 
 import type { SeriesName, Statistic } from './incident-document.ts';
+import type { SeriesRows } from './series-settings.ts';
 
 /** A trailing window of the count that fired, at detection. */
 export interface WindowNumbers {
@@ -33,8 +34,11 @@ export type SeverityMark = 'large' | 'refused' | 'new_source';
 export interface Explanation {
   readonly series: SeriesName;
   readonly statistic: Statistic;
-  /** What the count is kept by, in words: the tenant, or the key's text. */
+  readonly rows: SeriesRows;
+  /** What the count is kept by: the text of the key, of a mailbox its hash; empty for the tenant. */
   readonly key: string;
+  /** The walk's number of the key; 0 for the tenant. */
+  readonly keyNumber: number;
   readonly keyKind: 'tenant' | 'domain' | 'connector' | 'source' | 'mailbox';
   readonly unit: 'weight' | 'pairs';
   readonly atMs: number;

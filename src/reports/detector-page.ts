@@ -1,9 +1,10 @@
 /** What `explain` tells of a detector: what it finds, what proves it, what it cannot see, and what to do. */
 
 import type { DetectorGuide } from '../core/runbook.ts';
-import { padEnd, wrap } from './text.ts';
+import { shellNote } from './table.ts';
+import { indented, padEnd, wrap } from './text.ts';
 
-const COLUMNS = 100;
+const COLUMNS = 80;
 
 /** A detector as `explain` tells it. */
 export interface DetectorText extends DetectorGuide {
@@ -27,27 +28,24 @@ export function detectorList(detectors: readonly DetectorText[]): string {
 
 export function detectorPage(detector: DetectorText): string {
   const { series, title, finds, proof, gaps, harmless, options, runbook } = detector;
-  const lines = [`${series}: ${title}`, '', ...wrap(finds, COLUMNS), '', 'What proves it', ...indented(proof)];
+  const lines = [`${series}: ${title}`, '', ...wrap(finds, COLUMNS), '', 'What proves it', ...indented(proof, COLUMNS)];
   lines.push('', 'What it cannot see', ...gaps.flatMap(bullet));
   lines.push('', 'What looks the same and is harmless', ...harmless.flatMap(bullet));
   lines.push('', 'Numbers');
   for (const option of options) {
     lines.push(...bullet(`${option.name} (${option.unit}): ${option.default}`));
-    lines.push(...indented(option.description, 4), ...indented(`For example ${option.example}`, 4));
+    lines.push(...indented(option.description, COLUMNS, 4), ...indented(`For example ${option.example}`, COLUMNS, 4));
   }
-  lines.push('', 'What to do');
+  lines.push('', 'What to do (scan puts the values of an incident in the place of {{names}})');
   runbook.forEach((step, index) => {
-    lines.push(`${String(index + 1).padStart(3)}. ${step.question}`);
-    lines.push(...indented(`Look at: ${step.field}; ${step.timeRange}`, 5));
+    const [first, ...rest] = indented(`${step.question}${shellNote(step.show)}`, COLUMNS, 5);
+    lines.push(`${String(index + 1).padStart(3)}. ${first.trimStart()}`, ...rest);
+    lines.push(...indented(`Look at: ${step.field} (${step.timeRange})`, COLUMNS, 5));
     lines.push(`     ${step.show.text}`);
-    if (step.stop !== null) lines.push(`     to stop it: ${step.stop.text}`);
-    lines.push(...indented(step.meaning, 5));
+    if (step.stop !== null) lines.push(`     To stop it${shellNote(step.stop)}: ${step.stop.text}`);
+    lines.push(...indented(step.meaning, COLUMNS, 5));
   });
   return `${lines.join('\n')}\n`;
-}
-
-function indented(text: string, columns = 2): string[] {
-  return wrap(text, COLUMNS - columns).map((line) => `${' '.repeat(columns)}${line}`);
 }
 
 function bullet(text: string): string[] {

@@ -34,27 +34,53 @@ export interface HiddenMail {
 
 export interface Notes {
   warnings: readonly string[];
+  /** Incidents that labels name, and those of them that were found; absent where there are no labels. */
+  labels?: { given: number; found: number };
   /** By entry of the allow-list; absent where there is none. */
   hidden?: readonly HiddenMail[];
   inferred: { domains: readonly AcceptedDomain[]; from: string } | null;
   /** The command that exports the real list of accepted domains. */
   exportCommand: string;
   /** The command to be run again with the list. */
-  command: 'scan' | 'convert';
+  command: 'scan' | 'convert' | 'explain';
   ledger: Ledger;
   /** The ledger was written to a file, which holds all. */
   ledgerFile: string | null;
 }
 
-export function notes({ warnings, hidden = [], inferred, exportCommand, command, ledger, ledgerFile }: Notes): string {
+export function notes({
+  warnings,
+  labels,
+  hidden = [],
+  inferred,
+  exportCommand,
+  command,
+  ledger,
+  ledgerFile,
+}: Notes): string {
   const fileWarnings = ledger.files.flatMap((file) => file.warnings.map((warning) => `${file.path}: ${warning}`));
   const lines = [...new Set([...warnings, ...fileWarnings])].map((warning) => `warning: ${terminalSafeLines(warning)}`);
   return (
     (inferred === null || ledger.totals.rows.accepted === 0 ? '' : inferredNote(inferred, exportCommand, command)) +
     shortened(lines, 'warnings') +
-    shortened(hidden.filter(({ recipients, shown }) => recipients + shown > 0).map(hiddenLine), 'entries') +
+    labelsNote(labels) +
+    hiddenMail(hidden) +
     rowsNote(ledger, ledgerFile)
   );
+}
+
+/** A label of an incident that is not there does nothing, and nobody would see it. */
+function labelsNote({ given, found }: NonNullable<Notes['labels']> = { given: 0, found: 0 }): string {
+  if (given === 0) return '';
+  const rest = found === given ? '' : '; the others are not in these rows (ids depend on --tenant and on the rows)';
+  return `labels: ${formatCount(found)} of ${counted(given, 'incident')} found${rest}\n`;
+}
+
+/** Entries that hid nothing are left out: they say nothing about these rows. */
+function hiddenMail(hidden: readonly HiddenMail[]): string {
+  const lines = hidden.filter(({ recipients, shown }) => recipients + shown > 0).map(hiddenLine);
+  const more = lines.length > LINES_SHOWN ? [`and ${formatCount(lines.length - LINES_SHOWN)} more entries of it`] : [];
+  return [...lines.slice(0, LINES_SHOWN), ...more].map((line) => `${line}\n`).join('');
 }
 
 function hiddenLine({ name, owner, recipients, shown }: HiddenMail): string {

@@ -277,7 +277,7 @@ function why(incident: IncidentDocument, hitFrom: number | null): string {
   if (at > observed) parts[0] += ' (at most 5 counted per message)';
   if (expected !== null) {
     parts.push(
-      `${formatCount(expected)} expected${p95 === null ? '' : `, 95 % of the time up to ${formatCount(p95)}`}`,
+      `${expected === 0 ? 'almost none' : formatCount(expected)} expected${p95 === null ? '' : `, 95 % of the time up to ${formatCount(p95)}`}`,
     );
   }
   if (score !== null) parts.push(hitFrom === null ? `score ${score}` : `score ${score} (${hitFrom} is a hit)`);
@@ -366,7 +366,8 @@ function raisedBy(incident: IncidentDocument, guides: readonly DetectorGuide[]):
   return incident.relaywatch.incident.series.flatMap((name) => guides.filter((guide) => guide.series === name));
 }
 
-function shellNote(command: Command | null): string {
+/** Where a command runs, if not in Exchange Online PowerShell. */
+export function shellNote(command: Command | null): string {
   return command === null || command.shell === 'exchange_online' ? '' : ` (${SHELL_NAMES[command.shell]})`;
 }
 

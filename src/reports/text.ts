@@ -112,6 +112,31 @@ export function formatCount(value: number): string {
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
+/** A number for people, two digits after the point where it is small: `1,234`, `12.5`, `0.16`, `< 0.01`. */
+export function formatNumber(value: number): string {
+  if (Number.isInteger(value)) return formatCount(value);
+  if (value > 0 && value < 0.005) return '< 0.01';
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return formatCount(Number(value.toFixed(digits)));
+}
+
+/** Rows as columns of equal width, the first to the left and the others, which are numbers, to the right. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => displayWidth(row[column] ?? ''))));
+  return rows.map((row) => {
+    const cells = row.map((cell, column) => {
+      const blanks = ' '.repeat(widths[column] - displayWidth(cell));
+      return column === 0 ? cell + blanks : blanks + cell;
+    });
+    return `  ${cells.join('  ')}`.trimEnd();
+  });
+}
+
+/** A text in lines of at most `lineColumns` columns, the blanks in front included. */
+export function indented(text: string, lineColumns: number, blanks = 2): string[] {
+  return wrap(text, lineColumns - blanks).map((line) => `${' '.repeat(blanks)}${line}`);
+}
+
 /** `1 file`, `2 files`. */
 export function counted(value: number, one: string, many = `${one}s`): string {
   return `${formatCount(value)} ${value === 1 ? one : many}`;

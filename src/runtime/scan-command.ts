@@ -86,6 +86,7 @@ function refuseWithoutDomains({ inferred, summary, incidents }: ScanResult): voi
 function commandNotes(settings: ScanSettings, result: ScanResult): string {
   return notes({
     warnings: [...settings.warnings, ...result.warnings],
+    labels: { given: settings.tenant.feedback?.labels.length ?? 0, found: result.labelled },
     hidden: hiddenMail(settings, result),
     inferred: result.inferred === null ? null : { ...result.inferred, domains: result.summary.acceptedDomains },
     exportCommand: EXPORT_COMMAND,

@@ -70,6 +70,8 @@ export interface ScanResult {
   summary: ScanSummary;
   /** Of the incident that was to be explained, where it was found; its numbers where a count has raised it. */
   explained: { explanation: Explanation | null; marks: SeverityMark[] } | null;
+  /** Incidents that have a label. */
+  labelled: number;
   /** What each entry of the allow-list has hidden, in the order of the list. */
   allowed: readonly AllowedVolume[];
   /** For people, on stderr: each says what happened and what to do. */
@@ -131,7 +133,9 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
       idOf: (incident) => describer.nextId(incident),
       onOpened: (incident, explain) => {
         if (options.explain !== undefined && describer.nextId(incident) === options.explain) {
-          explanation = explain();
+          const found = explain();
+          const isMailbox = found.keyKind === 'mailbox';
+          explanation = isMailbox ? { ...found, key: describer.mailboxText(found.keyNumber) } : found;
         }
       },
     },
@@ -146,6 +150,7 @@ async function scanPrepared(prepared: PreparedInputs, options: ScanOptions, spil
     inferred,
     summary: { ...walk.seen, acceptedDomains: [...accepted.list] },
     explained: options.explain === undefined ? null : { explanation, marks: marksOf(walk, describer, options.explain) },
+    labelled: walk.incidents.filter((incident) => incident.label !== null).length,
     allowed: walk.allowed,
     warnings: prepared.warnings,
   };

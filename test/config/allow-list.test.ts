@@ -155,7 +155,7 @@ describe('--allow', () => {
       exitCode: 2,
       message: '--allow allow.yaml:1:11: [0].domain: must be one sender domain, such as billing.example',
       hint: expect.stringMatching(
-        /^allow\.yaml:4:12: \[1\]\.address: must be an IP address.*\nA list with an entry .*\n {2}- domain: billing/,
+        /^Also:\nallow\.yaml:4:12: \[1\]\.address: must be an IP address.*\nA list with an entry .*\n {2}- domain: billing/,
       ),
     });
   });

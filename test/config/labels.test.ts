@@ -120,7 +120,7 @@ describe('--labels', () => {
     expect(error.exitCode).toBe(2);
     expect(error.message).toBe('--labels labels.ndjson:1:1: verdict: cannot be "spam" (allowed: benign, abuse)');
     expect(error.hint).toMatch(
-      /^labels\.ndjson:2:1: is no JSON.*\nA line for each verdict, such as:\n {2}\{"incident"/,
+      /^Also:\nlabels\.ndjson:2:1: is no JSON.*\nA line for each verdict, such as:\n {2}\{"incident"/,
     );
   });
 

@@ -5,7 +5,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { parseAllowList } from '../../src/config/allow-list.ts';
 import { detectorTable } from '../../src/config/detector-table.ts';
+import { formatTable } from '../../src/config/format-table.ts';
+import { parseLabels } from '../../src/config/labels.ts';
+import { deadLetterTable, dropTable, refusalTable } from '../../src/config/outcome-table.ts';
 import { detectors } from '../../src/config/registry.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,10 +31,39 @@ describe('README.md', () => {
     expect(readme).toContain(`\n${detectorTable()}`);
   });
 
+  test.each([
+    ['formats', formatTable],
+    ['dead letters', deadLetterTable],
+    ['rows left out', dropTable],
+    ['refused files', refusalTable],
+  ])('has the table of %s', (_, table) => {
+    expect(readme).toContain(`\n${table()}\n`);
+  });
+
   test('shows the beginning of the demo', () => {
     const shown = /^```\n(\d+ incidents?: .*?)^```$/ms.exec(readme)?.[1];
     expect(shown?.split('\n').length).toBeGreaterThan(20);
     expect(runDemo().startsWith(shown!.trimEnd())).toBe(true);
+  });
+
+  test('shows the numbers of the incident of the demo', () => {
+    const shown = /^```\n(rw-[0-9a-f]{16}: .*?)^```$/ms.exec(readme)?.[1];
+    const call = /^npx relaywatch (explain rw-.*)$/m.exec(readme)?.[1].split(' ');
+    const page = execFileSync(process.execPath, [path.join(ROOT, 'bin/relaywatch.js'), ...(call ?? [])], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    expect(shown?.split('\n').length).toBeGreaterThan(10);
+    expect(page.startsWith(shown!.trimEnd())).toBe(true);
+  });
+
+  test('shows labels and an allow-list as they are read', () => {
+    const line = /^(\{"incident":.*\})$/m.exec(readme)?.[1] ?? '';
+    const yaml = /^```yaml\n(- domain: .*?)^```$/ms.exec(readme)?.[1] ?? '';
+    const nowMs = Date.UTC(2026, 5, 6);
+    expect(parseLabels('labels.ndjson', Buffer.from(line), nowMs)).toMatchObject({ entries: [{}], problems: [] });
+    expect(parseAllowList('allow.yaml', Buffer.from(yaml), nowMs)).toMatchObject({ entries: [{}], problems: [] });
   });
 
   test('shows a record of the example and its place in an incident', () => {

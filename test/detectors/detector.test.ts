@@ -86,7 +86,7 @@ describe('numbers of the series', () => {
     expect(young.map((one) => [one.id, one.youngZCritical])).toEqual([['relayed', 5.3]]);
     expect(series.filter((one) => one.ramp !== null).map((one) => [one.id, one.ramp])).toEqual([
       ['relayed:new', { threshold: 16, floor: 10 }],
-      ['relayed', { threshold: 24, floor: 15 }],
+      ['relayed', { threshold: 20, floor: 30 }],
     ]);
     expect(series.filter((one) => one.recordFloor).map((one) => one.id)).toEqual([
       'unregistered_source',

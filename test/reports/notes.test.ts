@@ -87,3 +87,36 @@ it('refused files are named with the reason', () => {
   );
   expect(refusedFiles(ledger([file('b.csv')]))).toBe('');
 });
+
+it('labels are told with how many of their incidents are there', () => {
+  expect(text({ labels: { given: 0, found: 0 } })).toBe('');
+  expect(text({ labels: { given: 2, found: 2 } })).toBe('labels: 2 of 2 incidents found\n');
+  expect(text({ labels: { given: 1, found: 0 } })).toBe(
+    'labels: 0 of 1 incident found; the others are not in these rows (ids depend on --tenant and on the rows)\n',
+  );
+});
+
+describe('what the allow-list has hidden', () => {
+  const hidden = { name: 'billing.example + 192.0.2.0/24', owner: 'finance@contoso.com', recipients: 1, shown: 0 };
+
+  it('is told for each entry that hid something, with its owner', () => {
+    const none = { ...hidden, name: 'unused.example', recipients: 0 };
+    expect(text({ hidden: [{ ...hidden, recipients: 12_345 }, none, hidden] })).toBe(
+      'allow-list: 12,345 recipients of billing.example + 192.0.2.0/24 left out of detection (finance@contoso.com)\n' +
+        'allow-list: 1 recipient of billing.example + 192.0.2.0/24 left out of detection (finance@contoso.com)\n',
+    );
+  });
+
+  it('is told with what was not hidden, and why', () => {
+    expect(text({ hidden: [{ ...hidden, shown: 1_400 }] })).toMatch(
+      /\(finance@contoso\.com\); 1,400 more counted, as too many, refused, or through a new way in\n$/,
+    );
+  });
+
+  it('is shortened where there is much, and harmless to a terminal', () => {
+    const lines = text({ hidden: Array(30).fill({ ...hidden, name: '\u001b[2J', owner: 'a\nb' }) }).split('\n');
+    expect(lines).toHaveLength(22);
+    expect(lines[20]).toBe('and 10 more entries of it');
+    expect(lines.join('')).not.toContain('\u001b');
+  });
+});

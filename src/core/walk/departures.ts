@@ -272,7 +272,10 @@ export class Departures {
     const source = target[row + LOG_SOURCE];
     this.#firstSeen.noteSourceKey(source, words[base + SOURCE]);
     this.#firstSeen.noteDomain(domain, timeMs);
-    if ((bits & ROW_RELAYED) !== 0 && this.#firstSeen.isNew(target, row, timeMs)) target[row + LOG_BITS] |= ROW_NEW;
+    // What goes where mail was forwarded before is no news: a forward whose way in has not arrived yet.
+    if ((bits & ROW_RELAYED) !== 0 && this.#firstSeen.isNew(target, row, timeMs)) {
+      if (!this.#forwards.isTarget(recipientLo, recipientHi)) target[row + LOG_BITS] |= ROW_NEW;
+    }
     if (source !== 0) this.#sourceActivity.add(source, timeMs);
     if (!this.#allowList.isEmpty && this.#isHidden(words, base, target, row, timeMs)) {
       // What is wanted is counted against the limits alone, and belongs to no campaign.

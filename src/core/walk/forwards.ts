@@ -64,6 +64,8 @@ export class Forwards {
   #known = new Map<string, Map<string, number>>();
   /** The mailboxes of `#known` by their hash: most ways in end here, and nothing need be spelled out. */
   #forwarders = new HashTable();
+  /** Outside recipients of known forwards, whoever forwarded to them. */
+  #targets = new HashTable();
   #today: ForwardSeen[] = [];
   #walked: { day: number; seen: ForwardSeen[] }[] = [];
 
@@ -107,9 +109,14 @@ export class Forwards {
   #takeKnown(known: Map<string, Map<string, number>>): void {
     this.#known = known;
     this.#forwarders = new HashTable();
-    for (const mailbox of known.keys()) {
+    this.#targets = new HashTable();
+    for (const [mailbox, recipients] of known) {
       const [lo, hi] = mailbox.split('.').map(Number);
       this.#forwarders.set(lo, hi, 1);
+      for (const recipient of recipients.keys()) {
+        const [recipientLo, recipientHi] = recipient.split('.').map(Number);
+        this.#targets.set(recipientLo, recipientHi, 1);
+      }
     }
   }
 
@@ -193,6 +200,11 @@ export class Forwards {
     return verdict;
   }
 
+  /** Whether some mailbox here forwarded to this recipient on a sealed day. */
+  isTarget(recipientLo: number, recipientHi: number): boolean {
+    return this.#targets.get(recipientLo, recipientHi) !== undefined;
+  }
+
   endDay(day: number): void {
     this.#walked.push({ day, seen: this.#today });
     this.#today = [];
@@ -211,6 +223,7 @@ export class Forwards {
       recipients.set(recipient, (recipients.get(recipient) ?? 0) + 1);
       touched.set(mailbox, recipients);
       this.#forwarders.set(seen.mailboxLo, seen.mailboxHi, 1);
+      this.#targets.set(seen.recipientLo, seen.recipientHi, 1);
     }
     this.#walked.shift();
     for (const [mailbox, recipients] of touched) known.set(mailbox, mostUsed(recipients));

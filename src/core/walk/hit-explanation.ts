@@ -27,7 +27,9 @@ export function explainHit(
   return {
     series: hit.series,
     statistic: hit.statistic,
+    rows: series.settings.rows,
     key: keyKind === 'tenant' ? '' : keys.text(keyKind, key),
+    keyNumber: keyKind === 'tenant' ? 0 : key,
     keyKind,
     unit: series.settings.unit,
     atMs: timeMs,

@@ -95,6 +95,8 @@ export class IncidentBook {
   /** The incident that took the last hit of a member. */
   readonly #owners = new Map<string, Incident>();
   readonly #allowances = new Allowances();
+  /** Incidents labelled as benign. */
+  readonly #benign = new OpenIncidents();
   /** Incidents whose type a hit of the batch has raised. */
   readonly #risen = new Set<Incident>();
   /** Open incidents of which the batch brought a row. */
@@ -120,12 +122,16 @@ export class IncidentBook {
     this.#incidents = state.incidents.map((incident) => Incident.load(incident));
     this.#open.clear();
     this.#closed.clear();
+    this.#benign.clear();
     this.#last.clear();
     this.#owners.clear();
     for (const incident of this.#incidents) {
       this.#last.set(campaignId(incident.family, incident.key), incident);
       if (incident.isOpen) this.#open.add(incident);
-      else this.#noteClosed(incident);
+      else {
+        this.#noteClosed(incident);
+        if (incident.label?.verdict === 'benign') this.#benign.add(incident);
+      }
     }
     for (const [id, index] of state.owners) this.#owners.set(id, this.#incidents[index]);
     this.#allowances.load(state.allowances);
@@ -167,6 +173,7 @@ export class IncidentBook {
     const { peaks } = incident;
     if (peaks === null) return;
     const { domains } = incident.totals.traits;
+    this.#benign.add(incident);
     this.#allowances.add(allowanceOf(incident.campaignKeys, domains.keys(), incident.lastActiveMs, peaks));
   }
 
@@ -288,6 +295,14 @@ export class IncidentBook {
   /** Whether what a benign verdict allows covers the hit. */
   #isAllowed(hit: Hit, attribution: Attribution, timeMs: number): boolean {
     if (this.#allowances.isEmpty) return false;
+    // The longest window remembers the rows of a labelled incident for a day.
+    const labelled = this.#shares(
+      hit,
+      timeMs,
+      (incident, words, base, sequence) => sequence < incident.countedUntil && incident.rows.matches(words, base),
+      this.#benign,
+    );
+    if (oldestWith(labelled.each, attribution.excess / 2) !== null) return true;
     const { key, traits } = attribution;
     for (const allowance of this.#allowances.of(key, timeMs)) {
       if (key.kind === 'connector' || key.kind === 'source') {
@@ -361,7 +376,7 @@ export class IncidentBook {
   #shares(
     hit: Hit,
     timeMs: number,
-    covers: (incident: Incident, words: Uint32Array, base: number) => boolean,
+    covers: (incident: Incident, words: Uint32Array, base: number, sequence: number) => boolean,
     incidents = this.#open,
   ): { each: Map<Incident, number>; union: number } {
     const each = new Map<Incident, number>();
@@ -382,7 +397,7 @@ export class IncidentBook {
       const amount = rows.weighted ? weightOf(words, base) : 1;
       let covered = false;
       for (const incident of incidents.sharing(words, base)) {
-        if (!covers(incident, words, base)) continue;
+        if (!covers(incident, words, base, sequence)) continue;
         each.set(incident, (each.get(incident) ?? 0) + amount);
         covered = true;
       }
@@ -494,7 +509,7 @@ export class IncidentBook {
   #addMember(incident: Incident, hit: Hit, key: CampaignKey): void {
     incident.series.add(hit.series);
     // A total that a campaign pushed up says nothing about the other mail of the tenant.
-    if (key.kind !== 'tenant' || incident.key.kind === 'tenant') {
+    if (key.kind !== 'tenant' || (incident.key.kind === 'tenant' && incident.family === hit.family)) {
       const isOfNulls = hit.series === 'unregistered_source' && incident.family === 'bulk';
       incident.widen(key, isOfNulls ? hit.campaignBits | ROW_TRUE_NDR : hit.campaignBits, this.#context.log);
       this.#open.index(incident, key);

@@ -13,6 +13,8 @@ import { grown, Variances, type VariancesState } from './variances.ts';
 /** Days of a tenant in which nothing can be new. */
 export const YOUNG_DAYS = 7;
 
+const LEAST_CAPACITY = 64;
+
 /** The expectation of a key in a window: a negative binomial with this mean and 1/size. */
 export interface Expectation {
   mean: number;
@@ -33,6 +35,8 @@ interface WalkedDay {
 }
 
 export interface KeyedSeriesState {
+  slots: Int32Array;
+  freeSlots: number[];
   counts: Int32Array;
   dayCounts: Int32Array;
   dayPeaks: Int32Array;
@@ -52,10 +56,17 @@ export class KeyedSeries {
   readonly #book: RecordBook | null;
   readonly #priorCount: number;
   readonly #priorExposure: number;
-  #capacity = 64;
-  #counts: Int32Array = new Int32Array(this.#capacity * 4);
-  #dayCounts: Int32Array = new Int32Array(this.#capacity);
-  #dayPeaks: Int32Array = new Int32Array(this.#capacity * 4);
+  #capacity = LEAST_CAPACITY;
+  /** Keys that ever had a slot are below it. */
+  #keyCount = 0;
+  /** Slot by key of what is counted now; 0 where a key has no row in a window, as most have most of the time. */
+  #slots: Int32Array = new Int32Array(this.#capacity);
+  #freeSlots: number[] = [];
+  /** Slots in use or free again; slot 0 stays empty. */
+  #slotCount = 1;
+  #counts: Int32Array = new Int32Array(64 * 4);
+  #dayCounts: Int32Array = new Int32Array(64);
+  #dayPeaks: Int32Array = new Int32Array(64 * 4);
   /** A: decayed sum of the counts of sealed days, as of `#levelDay`. */
   #levels: Float64Array = new Float64Array(this.#capacity);
   #levelDay: Int32Array = new Int32Array(this.#capacity);
@@ -80,11 +91,13 @@ export class KeyedSeries {
   /** The days that were walked are shared with the state: they never change. */
   save(): KeyedSeriesState {
     return {
-      counts: this.#counts.slice(),
-      dayCounts: this.#dayCounts.slice(),
-      dayPeaks: this.#dayPeaks.slice(),
-      levels: this.#levels.slice(),
-      levelDay: this.#levelDay.slice(),
+      slots: this.#slots.slice(0, this.#keyCount),
+      freeSlots: this.#freeSlots.slice(),
+      counts: this.#counts.slice(0, this.#slotCount * 4),
+      dayCounts: this.#dayCounts.slice(0, this.#slotCount),
+      dayPeaks: this.#dayPeaks.slice(0, this.#slotCount * 4),
+      levels: this.#levels.slice(0, this.#keyCount),
+      levelDay: this.#levelDay.slice(0, this.#keyCount),
       today: this.#today.slice(),
       walked: this.#walked.slice(),
       variances: this.#variances.save(),
@@ -94,12 +107,16 @@ export class KeyedSeries {
   }
 
   load(state: Readonly<KeyedSeriesState>): void {
-    this.#capacity = state.dayCounts.length;
+    this.#keyCount = state.slots.length;
+    this.#capacity = Math.max(LEAST_CAPACITY, this.#keyCount);
+    this.#slots = grown(state.slots, new Int32Array(this.#capacity));
+    this.#freeSlots = state.freeSlots.slice();
+    this.#slotCount = state.dayCounts.length;
     this.#counts = state.counts.slice();
     this.#dayCounts = state.dayCounts.slice();
     this.#dayPeaks = state.dayPeaks.slice();
-    this.#levels = state.levels.slice();
-    this.#levelDay = state.levelDay.slice();
+    this.#levels = grown(state.levels, new Float64Array(this.#capacity));
+    this.#levelDay = grown(state.levelDay, new Int32Array(this.#capacity));
     this.#today = state.today.slice();
     this.#walked = state.walked.slice();
     this.#variances.load(state.variances);
@@ -110,27 +127,33 @@ export class KeyedSeries {
 
   /** The count of a key in a window. */
   count(key: number, window: number): number {
-    return key < this.#capacity ? this.#counts[key * 4 + window] : 0;
+    return key < this.#capacity ? this.#counts[this.#slots[key] * 4 + window] : 0;
   }
 
   /** A row enters all windows. */
   add(key: number, amount: number, timeMs: number): void {
     if (key >= this.#capacity) this.#grow(key);
+    let slot = this.#slots[key];
+    if (slot === 0) slot = this.#takeSlot(key);
     const counts = this.#counts;
     const peaks = this.#dayPeaks;
-    for (let index = key * 4; index < key * 4 + 4; index++) {
+    for (let index = slot * 4; index < slot * 4 + 4; index++) {
       const count = counts[index] + amount;
       counts[index] = count;
       if (count > peaks[index]) peaks[index] = count;
     }
-    if (this.#dayCounts[key] === 0) this.#today.push(key);
-    this.#dayCounts[key] += amount;
+    if (this.#dayCounts[slot] === 0) this.#today.push(key);
+    this.#dayCounts[slot] += amount;
     this.#variances.count(key, Math.floor((timeMs - this.#clock.day * DAY_MS) / WINDOW_MS[0]), amount);
   }
 
   /** A row leaves a window. */
   expire(key: number, window: number, amount: number): void {
-    this.#counts[key * 4 + window] -= amount;
+    const slot = this.#slots[key];
+    const count = this.#counts[slot * 4 + window] - amount;
+    this.#counts[slot * 4 + window] = count;
+    // The longest window is the last to forget a row.
+    if (count === 0 && window === 3 && this.#dayCounts[slot] === 0) this.#freeSlot(key);
   }
 
   /** The floor that a count must reach: the series', raised by records. */
@@ -216,12 +239,14 @@ export class KeyedSeries {
   /** Ends the day that was walked last; its rows stay open until `seal`. */
   endDay(day: number): void {
     this.#variances.endDay(day, this.#clock.quarterHours);
-    this.#book?.endDay(day, this.#today, this.#dayPeaks, this.#abused.get(day));
+    this.#book?.endDay(day, this.#today, this.#slots, this.#dayPeaks, this.#abused.get(day));
     const keys = new Int32Array(this.#today);
     const counts = new Int32Array(keys.length);
     for (let index = 0; index < keys.length; index++) {
-      counts[index] = this.#dayCounts[keys[index]];
-      this.#dayCounts[keys[index]] = 0;
+      const slot = this.#slots[keys[index]];
+      counts[index] = this.#dayCounts[slot];
+      this.#dayCounts[slot] = 0;
+      if (this.#counts[slot * 4 + 3] === 0) this.#freeSlot(keys[index]);
     }
     this.#walked.push({ day, keys, counts });
     this.#today = [];
@@ -271,12 +296,30 @@ export class KeyedSeries {
     return this.#levels[key] * this.#clock.decay(this.#clock.learnedDays - this.#levelDay[key]);
   }
 
+  #takeSlot(key: number): number {
+    const slot = this.#freeSlots.pop() ?? this.#slotCount++;
+    if (slot >= this.#dayCounts.length) {
+      this.#counts = grown(this.#counts, new Int32Array(slot * 8));
+      this.#dayCounts = grown(this.#dayCounts, new Int32Array(slot * 2));
+      this.#dayPeaks = grown(this.#dayPeaks, new Int32Array(slot * 8));
+    }
+    this.#slots[key] = slot;
+    if (key >= this.#keyCount) this.#keyCount = key + 1;
+    return slot;
+  }
+
+  /** The slot of a key is empty; its peaks are those of the day. */
+  #freeSlot(key: number): void {
+    const slot = this.#slots[key];
+    this.#dayPeaks.fill(0, slot * 4, slot * 4 + 4);
+    this.#slots[key] = 0;
+    this.#freeSlots.push(slot);
+  }
+
   #grow(key: number): void {
     let capacity = this.#capacity;
     while (capacity <= key) capacity *= 2;
-    this.#counts = grown(this.#counts, new Int32Array(capacity * 4));
-    this.#dayCounts = grown(this.#dayCounts, new Int32Array(capacity));
-    this.#dayPeaks = grown(this.#dayPeaks, new Int32Array(capacity * 4));
+    this.#slots = grown(this.#slots, new Int32Array(capacity));
     this.#levels = grown(this.#levels, new Float64Array(capacity));
     this.#levelDay = grown(this.#levelDay, new Int32Array(capacity));
     this.#capacity = capacity;

@@ -104,12 +104,19 @@ export class RecordBook implements PeakRecords {
     this.#incidentKeys.add(key);
   }
 
-  /** Takes the peaks of the day; `peaks` has four counts per key. Those of abused keys are no records. */
-  endDay(day: number, keys: readonly number[], peaks: Int32Array, abused: ReadonlySet<number> | undefined): void {
+  /** Takes the peaks of the day; `peaks` has four counts per slot of a key. Those of abused keys are no records. */
+  endDay(
+    day: number,
+    keys: readonly number[],
+    slots: Int32Array,
+    peaks: Int32Array,
+    abused: ReadonlySet<number> | undefined,
+  ): void {
     for (const key of keys) {
       if (!this.#firstDay.has(key)) this.#firstDay.set(key, day);
-      if (abused?.has(key) || !this.#matters(peaks, key * 4)) continue;
-      const kept = Array.from(peaks.subarray(key * 4, key * 4 + 4));
+      const first = slots[key] * 4;
+      if (abused?.has(key) || !this.#matters(peaks, first)) continue;
+      const kept = Array.from(peaks.subarray(first, first + 4));
       if (this.#incidentKeys.has(key)) {
         for (let window = 0; window < 4; window++) {
           const highest = INCIDENT_FACTOR * Math.max(this.own(key, window), this.#floors[window]);

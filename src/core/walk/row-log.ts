@@ -9,6 +9,7 @@ import { REFUSAL_MASK } from '../record.ts';
 /** 72 bytes a row: words 0 and 1 are the event time, a double. */
 const LOG_WORDS = 18;
 const LOG_DOUBLES = LOG_WORDS / 2;
+const LEAST_CAPACITY = 1 << 6;
 
 /** Which counts the row belongs to and what is known of it (the bits below), its weight, status and refusal. */
 export const LOG_BITS = 2;
@@ -119,7 +120,8 @@ export class RowLog {
   }
 
   save(): RowLogState {
-    return { words: this.#words.slice(), first: this.#first, next: this.#next };
+    const capacity = roomFor(this.#next - this.#first);
+    return { words: this.#copyOf(capacity), first: this.#first, next: this.#next };
   }
 
   load(state: Readonly<RowLogState>): void {
@@ -159,7 +161,7 @@ export class RowLog {
 
   /** Appends an empty row of this time and returns its sequence number. */
   append(timeMs: number): number {
-    if (this.#next - this.#first === this.#capacity) this.#grow();
+    if (this.#next - this.#first === this.#capacity) this.#resize(this.#capacity * 2);
     const sequence = this.#next++;
     const base = this.base(sequence);
     for (let word = 2; word < LOG_WORDS; word++) this.#words[base + word] = 0;
@@ -214,9 +216,11 @@ export class RowLog {
     return link === 0 ? -1 : sequence - link;
   }
 
-  /** Forgets rows before this time. */
+  /** Forgets rows before this time; after a large day the ring is made smaller again. */
   forgetBefore(timeMs: number): void {
     while (this.#first < this.#next && this.time(this.#first) < timeMs) this.#first++;
+    const capacity = roomFor(this.#next - this.#first) * 2;
+    if (capacity * 2 <= this.#capacity) this.#resize(capacity);
   }
 
   /** Sequence number of the first kept row after this time. */
@@ -231,17 +235,28 @@ export class RowLog {
     return low;
   }
 
-  #grow(): void {
-    const capacity = this.#capacity * 2;
+  #resize(capacity: number): void {
+    this.#words = this.#copyOf(capacity);
+    this.#doubles = new Float64Array(this.#words.buffer);
+    this.#capacity = capacity;
+  }
+
+  /** The rows in a ring of another capacity, a power of two that holds them. */
+  #copyOf(capacity: number): Uint32Array<ArrayBuffer> {
     const words = new Uint32Array(capacity * LOG_WORDS);
     for (let sequence = this.#first; sequence < this.#next; sequence++) {
       const from = this.base(sequence);
       words.set(this.#words.subarray(from, from + LOG_WORDS), (sequence & (capacity - 1)) * LOG_WORDS);
     }
-    this.#words = words;
-    this.#doubles = new Float64Array(words.buffer);
-    this.#capacity = capacity;
+    return words;
   }
+}
+
+/** The smallest capacity that holds so many rows. */
+function roomFor(rows: number): number {
+  let capacity = LEAST_CAPACITY;
+  while (capacity < rows) capacity *= 2;
+  return capacity;
 }
 
 function lastOf(lasts: Float64Array, key: number): number {

@@ -3,7 +3,7 @@
  * queue as soon as it can: the flush is known by the gap before it, and by its size.
  */
 
-import { HOUR_MS } from '../calendar.ts';
+import { dayOf, HOUR_MS } from '../calendar.ts';
 import type { DayClock } from './day-clock.ts';
 import { KeyCounts } from './key-counts.ts';
 import { grown } from './variances.ts';
@@ -12,6 +12,13 @@ import { grown } from './variances.ts';
 const GAP_ROWS = 5;
 /** A flush is over an hour after the source came back. */
 const FLUSH_MS = HOUR_MS;
+const LEAST_CAPACITY = 64;
+
+/** A source sends again: since when, and how many rows were missing in the gap before. */
+interface Return {
+  readonly backMs: number;
+  readonly missed: number;
+}
 
 interface WalkedDay {
   day: number;
@@ -22,22 +29,22 @@ export interface SourceActivityState {
   levels: Float64Array;
   levelDay: Int32Array;
   lastMs: Float64Array;
-  backMs: Float64Array;
-  missed: Float64Array;
+  back: Map<number, Return>;
   today: Map<number, number>;
   walked: WalkedDay[];
 }
 
 export class SourceActivity {
   readonly #clock: DayClock;
-  #capacity = 64;
+  #capacity = LEAST_CAPACITY;
+  /** Keys that ever had a row are below it. */
+  #keyCount = 0;
   /** Decayed rows of sealed days, as of `#levelDay`. */
   #levels: Float64Array = new Float64Array(this.#capacity);
   #levelDay: Int32Array = new Int32Array(this.#capacity);
   #lastMs: Float64Array = new Float64Array(this.#capacity);
-  /** When the source came back from its last gap, and how many rows were missing in it. */
-  #backMs: Float64Array = new Float64Array(this.#capacity);
-  #missed: Float64Array = new Float64Array(this.#capacity);
+  /** Sources that came back from a gap, today or yesterday. */
+  readonly #back = new Map<number, Return>();
   readonly #today = new KeyCounts();
   #walked: WalkedDay[] = [];
 
@@ -48,23 +55,23 @@ export class SourceActivity {
   /** The days that were walked are shared with the state: they never change. */
   save(): SourceActivityState {
     return {
-      levels: this.#levels.slice(),
-      levelDay: this.#levelDay.slice(),
-      lastMs: this.#lastMs.slice(),
-      backMs: this.#backMs.slice(),
-      missed: this.#missed.slice(),
+      levels: this.#levels.slice(0, this.#keyCount),
+      levelDay: this.#levelDay.slice(0, this.#keyCount),
+      lastMs: this.#lastMs.slice(0, this.#keyCount),
+      back: new Map(this.#back),
       today: this.#today.toMap(),
       walked: this.#walked.slice(),
     };
   }
 
   load(state: Readonly<SourceActivityState>): void {
-    this.#capacity = state.levels.length;
-    this.#levels = state.levels.slice();
-    this.#levelDay = state.levelDay.slice();
-    this.#lastMs = state.lastMs.slice();
-    this.#backMs = state.backMs.slice();
-    this.#missed = state.missed.slice();
+    this.#keyCount = state.levels.length;
+    this.#capacity = Math.max(LEAST_CAPACITY, this.#keyCount);
+    this.#levels = grown(state.levels, new Float64Array(this.#capacity));
+    this.#levelDay = grown(state.levelDay, new Int32Array(this.#capacity));
+    this.#lastMs = grown(state.lastMs, new Float64Array(this.#capacity));
+    this.#back.clear();
+    for (const [key, back] of state.back) this.#back.set(key, back);
     this.#today.clear();
     for (const [key, count] of state.today) this.#today.add(key, count);
     this.#walked = state.walked.slice();
@@ -73,6 +80,7 @@ export class SourceActivity {
   /** A row of the source leaves at this time. */
   add(key: number, timeMs: number): void {
     if (key >= this.#capacity) this.#grow(key);
+    if (key >= this.#keyCount) this.#keyCount = key + 1;
     const lastMs = this.#lastMs[key];
     this.#lastMs[key] = timeMs;
     this.#today.add(key, 1);
@@ -80,17 +88,17 @@ export class SourceActivity {
     if (timeMs - lastMs < HOUR_MS / 6 || lastMs === 0) return;
     const missed = this.#expectedBetween(key, lastMs, timeMs);
     if (missed < GAP_ROWS) return;
-    this.#backMs[key] = timeMs;
-    this.#missed[key] = missed;
+    this.#back.set(key, { backMs: timeMs, missed });
   }
 
   /** Rows that were missing in the gap from which the source came back within the hour before; 0 where it did not. */
   flushOf(key: number, timeMs: number): number {
-    if (key >= this.#capacity || this.#backMs[key] < timeMs - FLUSH_MS) return 0;
-    return this.#missed[key];
+    const back = this.#back.get(key);
+    return back === undefined || back.backMs < timeMs - FLUSH_MS ? 0 : back.missed;
   }
 
   endDay(day: number): void {
+    for (const [key, { backMs }] of this.#back) if (dayOf(backMs) < day) this.#back.delete(key);
     this.#walked.push({ day, counts: this.#today.toMap() });
     this.#today.clear();
   }
@@ -124,7 +132,5 @@ export class SourceActivity {
     this.#levels = grown(this.#levels, new Float64Array(this.#capacity));
     this.#levelDay = grown(this.#levelDay, new Int32Array(this.#capacity));
     this.#lastMs = grown(this.#lastMs, new Float64Array(this.#capacity));
-    this.#backMs = grown(this.#backMs, new Float64Array(this.#capacity));
-    this.#missed = grown(this.#missed, new Float64Array(this.#capacity));
   }
 }

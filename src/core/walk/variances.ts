@@ -16,6 +16,8 @@ const PRIOR_WEIGHT = 20;
 const PHI_FLOOR = 0.1;
 /** Counts are taken up to so many standard deviations above their forecast. */
 const WINSOR_DEVIATIONS = 8;
+const MOST_IN_QUARTER = 65_535;
+const LEAST_ENTRIES = 16;
 /** Sums of weighted excess variance (P) and of weights (G), per window. */
 const SUMS = 8;
 
@@ -31,7 +33,7 @@ export interface VariancesState {
   isHeavy: Uint8Array;
   levels: Float64Array;
   sums: Float64Array;
-  quarters: Int32Array;
+  quarters: Uint16Array;
   walked: WalkedDay[];
 }
 
@@ -42,12 +44,13 @@ export class Variances {
   #keys: number[] = [];
   /** Entry plus 1 by key; 0 for a key that never was heavy. */
   #entries: Int32Array = new Int32Array(64);
-  #capacity = 16;
+  #capacity = LEAST_ENTRIES;
   #isHeavy: Uint8Array = new Uint8Array(this.#capacity);
   /** Expected count per day, as forecast for today. */
   #levels: Float64Array = new Float64Array(this.#capacity);
   #sums: Float64Array = new Float64Array(this.#capacity * SUMS);
-  #quarters: Int32Array = new Int32Array(this.#capacity * QUARTERS_PER_DAY);
+  /** Counts of each quarter of an hour; what is more than 65,535 is as far above any forecast. */
+  #quarters: Uint16Array = new Uint16Array(this.#capacity * QUARTERS_PER_DAY);
   #walked: WalkedDay[] = [];
 
   constructor(phi0: PerWindow, clock: DayClock) {
@@ -57,12 +60,13 @@ export class Variances {
 
   /** The days that were walked are shared with the state: they never change. */
   save(): VariancesState {
+    const entries = this.#keys.length;
     return {
       keys: this.#keys.slice(),
-      isHeavy: this.#isHeavy.slice(),
-      levels: this.#levels.slice(),
-      sums: this.#sums.slice(),
-      quarters: this.#quarters.slice(),
+      isHeavy: this.#isHeavy.slice(0, entries),
+      levels: this.#levels.slice(0, entries),
+      sums: this.#sums.slice(0, entries * SUMS),
+      quarters: this.#quarters.slice(0, entries * QUARTERS_PER_DAY),
       walked: this.#walked.slice(),
     };
   }
@@ -71,11 +75,11 @@ export class Variances {
     this.#keys = [];
     this.#entries.fill(0);
     for (const key of state.keys) this.#enter(key);
-    this.#capacity = state.isHeavy.length;
-    this.#isHeavy = state.isHeavy.slice();
-    this.#levels = state.levels.slice();
-    this.#sums = state.sums.slice();
-    this.#quarters = state.quarters.slice();
+    this.#capacity = Math.max(LEAST_ENTRIES, state.keys.length);
+    this.#isHeavy = grown(state.isHeavy, new Uint8Array(this.#capacity));
+    this.#levels = grown(state.levels, new Float64Array(this.#capacity));
+    this.#sums = grown(state.sums, new Float64Array(this.#capacity * SUMS));
+    this.#quarters = grown(state.quarters, new Uint16Array(this.#capacity * QUARTERS_PER_DAY));
     this.#walked = state.walked.slice();
   }
 
@@ -98,7 +102,9 @@ export class Variances {
 
   count(key: number, quarter: number, amount: number): void {
     const entry = this.#entry(key);
-    if (entry >= 0) this.#quarters[entry * QUARTERS_PER_DAY + quarter] += amount;
+    if (entry < 0) return;
+    const place = entry * QUARTERS_PER_DAY + quarter;
+    if (this.#quarters[place] < MOST_IN_QUARTER) this.#quarters[place] += amount;
   }
 
   phi(key: number, window: number): number {
@@ -206,7 +212,7 @@ export class Variances {
     this.#isHeavy = grown(this.#isHeavy, new Uint8Array(this.#capacity));
     this.#levels = grown(this.#levels, new Float64Array(this.#capacity));
     this.#sums = grown(this.#sums, new Float64Array(this.#capacity * SUMS));
-    this.#quarters = grown(this.#quarters, new Int32Array(this.#capacity * QUARTERS_PER_DAY));
+    this.#quarters = grown(this.#quarters, new Uint16Array(this.#capacity * QUARTERS_PER_DAY));
   }
 }
 
@@ -224,7 +230,10 @@ function hoursOfWindows(quarterHours: Float64Array): Float64Array {
 }
 
 /** Copies a column into a longer one. */
-export function grown<Column extends Uint8Array | Int32Array | Float64Array>(from: Column, to: Column): Column {
+export function grown<Column extends Uint8Array | Uint16Array | Int32Array | Float64Array>(
+  from: Column,
+  to: Column,
+): Column {
   to.set(from);
   return to;
 }

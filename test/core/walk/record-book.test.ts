@@ -20,7 +20,8 @@ function walked(days: readonly (Day | null)[], incidents: readonly [day: number,
     for (const [incidentDay, key] of incidents) if (incidentDay === day) book.markIncident(key);
     const counts = new Int32Array(80);
     for (const [key, peak] of Object.entries(peaks)) counts.fill(peak, Number(key) * 4, Number(key) * 4 + 4);
-    book.endDay(day, Object.keys(peaks).map(Number), counts, undefined);
+    const slots = Int32Array.from({ length: 20 }, (_, key) => key);
+    book.endDay(day, Object.keys(peaks).map(Number), slots, counts, undefined);
     open.push(day);
   });
   enter(days.length);

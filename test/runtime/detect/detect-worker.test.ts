@@ -8,6 +8,7 @@ import { readAcceptedDomains } from '../../../src/config/accepted-domains.ts';
 import type { OutputWrite } from '../../../src/core/delivery.ts';
 import type { Envelope } from '../../../src/core/envelope.ts';
 import type { LogEntry } from '../../../src/core/envelope-log.ts';
+import type { Feedback } from '../../../src/core/feedback.ts';
 import type { IncidentDocument } from '../../../src/core/incident-document.ts';
 import type { RowCounts } from '../../../src/core/ledger.ts';
 import { type DetectObserver, DetectWorker } from '../../../src/runtime/detect/detect-worker.ts';
@@ -36,6 +37,18 @@ const envelopes: Envelope[][] = [];
 let expected: IncidentDocument[] = [];
 let accepted = 0;
 
+const scanAll = (tenant: TenantProfile['settings']) =>
+  scan({
+    paths: [EXPORTS],
+    tenant,
+    range: { sinceMs: null, untilMs: null, reportSinceMs: null, nowMs: NOW_MS },
+    format: null,
+    dateOrder: null,
+    reader: 'js',
+    evidenceRows: 10,
+    memoryMiB: 256,
+  });
+
 beforeAll(async () => {
   const files = readdirSync(EXPORTS).sort();
   for (const file of files) {
@@ -49,16 +62,7 @@ beforeAll(async () => {
     await ingestFile(path.join(EXPORTS, file), { tenant: 'contoso', sink, nowMs: NOW_MS });
     envelopes.push(sent);
   }
-  const result = await scan({
-    paths: [EXPORTS],
-    tenant: settings,
-    range: { sinceMs: null, untilMs: null, reportSinceMs: null, nowMs: NOW_MS },
-    format: null,
-    dateOrder: null,
-    reader: 'js',
-    evidenceRows: 10,
-    memoryMiB: 256,
-  });
+  const result = await scanAll(settings);
   expected = result.incidents;
   accepted = result.ledger.totals.rows.accepted;
 });
@@ -492,6 +496,46 @@ describe('a detector worker', () => {
     const ofDomains = subject.incidents().filter((one) => one.relaywatch.incident.family === 'unregistered');
     expect(ofDomains.map((one) => one.relaywatch.incident.state)).toEqual(['closed']);
     expect(alertKinds(subject)).not.toContain('retracted');
+  });
+
+  it.each([
+    ['a label', { labels: [{ verdict: 'benign', by: 'ann', atMs: Date.UTC(2026, 5, 4, 15), note: '' }], allow: [] }],
+    [
+      'an abuse label',
+      { labels: [{ verdict: 'abuse', by: 'ann', atMs: Date.UTC(2026, 5, 4, 15), note: '' }], allow: [] },
+    ],
+    ['an allow-list', { labels: [], allow: [{ connector: 'Inbound from DC1' }] }],
+  ] as const)('finds with %s what scan finds with it, and after a restart too', async (_, { labels, allow }) => {
+    const nothing = { domain: null, mailbox: null, connector: null, address: null, expiresMs: null };
+    const feedback: Feedback = {
+      labels: labels.map((label) => ({ ...label, incident: expected[0].event.id })),
+      allow: allow.map((entry) => ({ ...nothing, owner: 'ann', reason: 'scanner', ...entry })),
+      connectors: null,
+    };
+    const told = { ...settings, feedback };
+    const { incidents } = await scanAll(told);
+    expect(incidents).not.toEqual(expected);
+    const subject = new Subject();
+    subject.profiles = new Map([['contoso', { settings: told, organizations: [], evidenceRows: 10 }]]);
+    subject.append(envelopes.flat());
+    await subject.step(Math.floor(subject.log.length * 0.97));
+    subject.kill();
+    await subject.idle();
+    expect(subject.incidents()).toEqual(incidents);
+  });
+
+  it('goes on with an open incident when another one is labelled meanwhile', async () => {
+    const subject = new Subject();
+    subject.append(envelopes.flat());
+    await subject.step(subject.log.length);
+    expect(subject.incidents().map(({ relaywatch }) => relaywatch.incident.state)).toEqual(['open']);
+    const label = { incident: 'rw-0123456789abcdef', verdict: 'benign', by: 'ann', atMs: NOW_MS, note: '' } as const;
+    const told = { ...settings, feedback: { labels: [label], allow: [], connectors: null } };
+    subject.profiles = new Map([['contoso', { settings: told, organizations: [], evidenceRows: 10 }]]);
+    subject.kill();
+    subject.append(envelopes[4]);
+    await subject.idle();
+    expect(subject.incidents()).toEqual(expected);
   });
 
   it('lets the log go where a tenant has been silent for days', async () => {
