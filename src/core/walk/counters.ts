@@ -62,7 +62,7 @@ export class Counters {
   /** The counters of a row, by those of its bits that counters choose by. */
   readonly #byBits: readonly (readonly Counter[])[];
   readonly #byName = new Map<string, Counter>();
-  readonly #ramped: { ramp: RampTest; name: string }[] = [];
+  readonly #ramped: { ramp: RampTest; memberId: string }[] = [];
   /** External recipients of mailboxes, which our ceilings and Microsoft's limits look at too. */
   readonly recipients: Counter;
 
@@ -81,7 +81,7 @@ export class Counters {
   }
 
   /** The counters that have a test of ramps. */
-  get ramped(): readonly { ramp: RampTest; name: string }[] {
+  get ramped(): readonly { ramp: RampTest; memberId: string }[] {
     return this.#ramped;
   }
 
@@ -219,6 +219,6 @@ export class Counters {
     };
     this.#all.push(counter);
     this.#byName.set(name, counter);
-    if (counter.ramp !== null) this.#ramped.push({ ramp: counter.ramp, name });
+    if (counter.ramp !== null) this.#ramped.push({ ramp: counter.ramp, memberId: `${name}|0` });
   }
 }

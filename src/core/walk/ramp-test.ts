@@ -108,9 +108,14 @@ export class RampTest {
     this.#prepareStep();
   }
 
+  /** Whether a time of the day is after the current step. */
+  isBehind(timeMs: number): boolean {
+    return timeMs >= this.#stepMs + STEP_MS;
+  }
+
   /** Moves on to the step of a time of the day; `isOpen`: an incident of the series is open. */
   moveTo(timeMs: number, isOpen: boolean): void {
-    if (timeMs >= this.#stepMs + STEP_MS) this.#advance(timeMs, isOpen);
+    this.#advance(timeMs, isOpen);
   }
 
   add(amount: number, timeMs: number): void {

@@ -248,7 +248,9 @@ export class Walk {
     if (day !== this.#clock.day) this.#enterDay(day, timeMs);
     this.#lastMs = timeMs;
     if (this.#book.hasOpen) this.#closeBefore(timeMs);
-    for (const { ramp, name } of this.#counters.ramped) ramp.moveTo(timeMs, this.#book.isOpenFor(`${name}|0`));
+    for (const { ramp, memberId } of this.#counters.ramped) {
+      if (ramp.isBehind(timeMs)) ramp.moveTo(timeMs, this.#book.isOpenFor(memberId));
+    }
     let leaves = false;
     for (let index = first; index < end; index++) {
       const base = index * RECORD_WORDS;
@@ -290,7 +292,7 @@ export class Walk {
     if (this.#days === 0) this.#firstSeen.tenantMs = timeMs;
     else {
       const walked = this.#clock.day;
-      for (const { ramp, name } of counters.ramped) ramp.endDay(walked, this.#book.isOpenFor(`${name}|0`));
+      for (const { ramp, memberId } of counters.ramped) ramp.endDay(walked, this.#book.isOpenFor(memberId));
       for (const counter of counters.all) counter.series.endDay(walked);
       this.#departures.endDay(walked);
     }
@@ -312,9 +314,9 @@ export class Walk {
 
   /** Closes incidents; with that of its series a ramp begins anew. */
   #closeBefore(timeMs: number): void {
-    const open = this.#counters.ramped.filter(({ name }) => this.#book.isOpenFor(`${name}|0`));
+    const open = this.#counters.ramped.filter(({ memberId }) => this.#book.isOpenFor(memberId));
     this.#book.closeBefore(timeMs);
-    for (const { ramp, name } of open) if (!this.#book.isOpenFor(`${name}|0`)) ramp.reset();
+    for (const { ramp, memberId } of open) if (!this.#book.isOpenFor(memberId)) ramp.reset();
   }
 
   /** Takes the rows out of the windows (t−W, t]. */
