@@ -149,9 +149,14 @@ describe('archive', () => {
       writeFileSync(place, bytes);
       const archive = createArchive(folder);
       const target = join(root, 'damaged');
-      const extracting = archive.extract('contoso', sha256, target);
-      await expect(extracting, `byte ${at}, seed ${seed}`).rejects.toMatchObject({ code: 'archive_damaged' });
-      expect(existsSync(target)).toBe(false);
+      // A bit that no decoder looks at does no damage: then the export comes back whole.
+      const extracted = await archive.extract('contoso', sha256, target).then(
+        () => hashOf(readFileSync(target)),
+        (error) => error.code,
+      );
+      expect([sha256, 'archive_damaged'], `byte ${at}, seed ${seed}`).toContain(extracted);
+      expect(existsSync(target)).toBe(extracted === sha256);
+      rmSync(target, { force: true });
       const reading = createArchive(folder).read('contoso', sha256, 0, LARGE.length);
       const read = await reading.then(hashOf, (error) => error.code);
       expect([sha256, 'archive_damaged'], `byte ${at}, seed ${seed}`).toContain(read);
